@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The interface of a scheduler: which of the usable hosts comes next. */
+#ifndef BALANCE_SCHEDULER_H
+#define BALANCE_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balance/group.h"
+
+#define PICK_MOST_TRIED 16
+
+/* One choice to be made. */
+struct pick_request {
+    uint64_t now_ns;
+    const struct addr *client;       /* for schedulers that hash it */
+    uint32_t tried[PICK_MOST_TRIED]; /* indexes into group->hosts not to be chosen again */
+    uint32_t n_tried;
+};
+
+struct scheduler {
+    const char *name; /* the configuration's word */
+    /*
+     * Builds what choose needs from group->usable (never empty here); frees what an earlier
+     * call left in group->prepared. 0, or -1 with errno ENOMEM.
+     */
+    int (*prepare)(struct group *group);
+    /*
+     * Chooses and claims a host among group->usable that is neither tried nor full.
+     * Bounded: at most a few steps per usable host.
+     * Returns its index into group->hosts with one place claimed, or -1 when none can be had.
+     */
+    int32_t (*choose)(struct group *group, const struct pick_request *request);
+    /* Frees group->prepared; may be NULL when there is nothing. */
+    void (*fini)(struct group *group);
+};
+
+extern const struct scheduler scheduler_roundrobin, scheduler_leastconn, scheduler_random,
+    scheduler_weighted, scheduler_first;
+
+/* The scheduler for the configuration's word; NULL when it is not built yet. */
+const struct scheduler *scheduler_find(enum scheduler_kind kind);
+
+/* For schedulers: true when the host (index into group->hosts) was tried before. */
+bool scheduler_is_tried(const struct pick_request *request, uint32_t index);
+
+/* For schedulers: claims the host's place under its limit; false when it is full. */
+bool scheduler_claim(const struct group *group, uint32_t index);
+
+#endif

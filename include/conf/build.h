@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* From text to a checked model, with every problem named. */
+#ifndef CONF_BUILD_H
+#define CONF_BUILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "conf/model.h"
+
+/*
+ * Problems, each a line "FILE:LINE: [section] key: what is wrong\n"; parts that do not
+ * apply are left out. Zero is the empty list. Warnings are kept apart: they stop nothing.
+ */
+struct problems {
+    struct text errors, warnings;
+    size_t n_errors, n_warnings;
+};
+void problems_fini(struct problems *problems);
+/* section, key may be NULL; file NULL = no place. */
+void problems_add(struct problems *problems, const struct origin *origin, const char *section,
+                  const char *key, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+void problems_warn(struct problems *problems, const struct origin *origin, const char *section,
+                   const char *key, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* A setting from the command line: stands over the file's, also at every reload. */
+struct conf_override {
+    const char *section, *key, *value; /* as "global", "workers", "4" */
+};
+
+struct conf_request {
+    const char *path; /* file to read; NULL: text is the whole configuration */
+    const char *text; /* used when path is NULL; its lines are named "command line" */
+    const struct conf_override *overrides;
+    size_t n_overrides;
+    bool is_root; /* started by root: a named user must exist, file modes are looked at */
+};
+
+/*
+ * Reads, builds and checks one configuration; reads every file it names.
+ * Returns the model (the caller's: conf_free), or NULL when there is any error; warnings may
+ * be there either way. Binds nothing and writes nothing.
+ */
+struct model *conf_load(const struct conf_request *request, struct problems *problems);
+
+/* Frees the model and all it holds; NULL does nothing. */
+void conf_free(struct model *model);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* One sealed memfd that carries a configuration to another process: text, origins, files, row numbers. */
+#ifndef CONF_BUNDLE_H
+#define CONF_BUNDLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/build.h"
+#include "conf/model.h"
+
+/*
+ * Which rows of the segment, which listeners of master this generation uses. Arrays in the
+ * order of the model: one entry a service, a group, a host (all groups, model_group.first_host),
+ * a listen (all services, model_service.first_listen).
+ */
+struct bundle_rows {
+    uint32_t *services, *groups, *hosts, *listeners;
+    size_t n_services, n_groups, n_hosts, n_listeners;
+};
+
+/*
+ * Packs the model and its rows.
+ * Returns a sealed memfd (the caller's), or -1 with errno.
+ */
+int bundle_pack(const struct model *model, const struct bundle_rows *rows);
+
+/*
+ * Reads a bundle back; the descriptor stays the caller's and its offset is not used.
+ * rows_out  filled with arrays that live as long as the model
+ * Returns a model equal to the packed one (conf_free), or NULL with the reason in problems.
+ */
+struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problems *problems);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The master process: signals, start, reload, stop. */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include <stdbool.h>
+
+/*
+ * Runs the command line.
+ * prepare  what a worker does with a bundle before it agrees to it (its PREPARE without a worker), for -t:
+ *          returns true, or false with the reasons in problems
+ * Returns the exit status, INTERFACE §3.
+ */
+struct problems;
+typedef bool master_prepare(int bundle_fd, struct problems *problems);
+int master_main(int argc, char **argv, master_prepare *prepare);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Make, bind, listen, accept, connect, tune non-blocking sockets. */
+#ifndef NET_SOCK_H
+#define NET_SOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+
+/* What a listener or a host's socket is tuned to; zero is the kernel's way. */
+struct sock_options {
+    bool nodelay;            /* TCP_NODELAY */
+    bool cork;               /* not set by sock_tune: the relay corks around bursts */
+    bool keepalive;          /* SO_KEEPALIVE */
+    int64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0 = the kernel's */
+    const char *congestion;  /* TCP_CONGESTION name; NULL or "" = the system's */
+};
+
+/*
+ * A listening-to-be TCP socket: close-on-exec, non-blocking, SO_REUSEADDR, SO_REUSEPORT,
+ * bound, not yet listening. A wildcard [::] takes both families (IPV6_V6ONLY off), any
+ * other IPv6 address only its own; where the machine has no IPv6 the wildcard falls back
+ * to 0.0.0.0.
+ * interface  SO_BINDTODEVICE, NULL or "" = any
+ * Returns the descriptor (the caller's), or -1 with errno as bind(2).
+ */
+int sock_open_listener(const struct addr *address, const char *interface);
+
+/* Tunes a socket; an accepted socket inherits all of it from its listener. Returns 0, or -1 with errno at the first that fails. */
+int sock_tune(int fd, const struct sock_options *options);
+
+/* Starts listening, or changes the backlog of one that listens. Returns 0 or -1 with errno. */
+int sock_listen(int fd, int backlog);
+
+/*
+ * True when the address can be bound without SO_REUSEPORT: nobody else, also no second
+ * daemon of the same user, has it. Leaves nothing open; errno tells why not.
+ */
+bool sock_is_free(const struct addr *address, const char *interface);
+
+/* Connections waiting in the accept queue of a listening TCP socket, or -1 with errno (TCP_INFO's tcpi_unacked). */
+int sock_queue_length(int listener);
+
+/* Accepts one: close-on-exec, non-blocking. peer (may be NULL) is unmapped. Returns the descriptor or -1 with errno. */
+int sock_accept(int listener, struct addr *peer);
+
+/* A fresh non-blocking, close-on-exec stream socket for the family (AF_INET, AF_INET6, AF_UNIX). -1 with errno. */
+int sock_open_stream(int family);
+
+/* Turns a connected or failed TCP socket back into a fresh one: connect(2) with AF_UNSPEC. Returns 0 or -1 with errno. */
+int sock_recycle(int fd);
+
+/* Arranges that close(2) sends a reset at once (SO_LINGER 0). */
+void sock_arm_reset(int fd);
+
+/* Takes and clears SO_ERROR; 0 when there is none. */
+int sock_take_error(int fd);
+
+/* New connections to this TCP listener are no longer answered (a filter drops SYNs), half-open ones may finish. 0 or -1. */
+int sock_refuse_new(int listener);
+
+/*
+ * Steers new connections of the reuseport group of fd to the given members at random.
+ * indexes  positions in the order of listen(2), n of them (1 to 256); n = 0 takes the
+ *          program away again (the kernel's hash over all).
+ * Returns 0 or -1 with errno.
+ */
+int sock_steer(int fd, const uint16_t *indexes, int n);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages with descriptors between master, director, workers. */
+#ifndef SHARE_CHANNEL_H
+#define SHARE_CHANNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "net/fdpass.h"
+
+#define CHANNEL_CHILD_FD 3       /* a child's end of its channel */
+#define CHANNEL_MOST_BYTES 65536 /* a message with its head */
+
+/*
+ * m>c master to child, c>m the other way, w worker, d director. Every message begins with
+ * struct message; "text" below is the rest of the message, not NUL-terminated.
+ */
+enum message_kind {
+    MSG_HELLO = 1, /* m>c  payload struct hello; fds: segment, log pipe (write end), access pipe
+                      (worker: write end, or director: see hello) */
+    MSG_SOCKETS, /* m>w  payload uint32_t listener ids[]; fds: one socket each, this worker's own */
+    MSG_PREPARE,   /* m>c  generation; fds: bundle */
+    MSG_READY,     /* c>m  generation */
+    MSG_REFUSED,   /* c>m  generation, text: problems */
+    MSG_COMMIT,    /* m>c  generation */
+    MSG_COMMITTED, /* c>m  generation: the child acts on it */
+    MSG_ABORT,     /* m>c  generation */
+    MSG_RETIRED,   /* c>m  generation: nothing here uses it any more */
+    MSG_ADOPT, /* m>w  payload uint32_t listener ids[]; number = slot they belong to; fds: their sockets:
+                      accept for that slot too */
+    MSG_RELEASE, /* m>w  number = slot: stop accepting for it, close those sockets */
+    MSG_DROP, /* m>w  payload uint32_t listener ids[]: stop accepting on own sockets of these and close them */
+    MSG_DROPPED, /* w>m  the same ids: done */
+    MSG_DRAIN, /* m>w  number = milliseconds (0 = no limit): accept goes on until DROP, end when the last connection has;
+                      m>d  answer 503 at /healthz from now on */
+    MSG_STOP,  /* m>c  end at once, connections with outcome shutdown */
+    MSG_LOGS,  /* m>d  fds: log sink, access sink (in this order, per payload struct logs) */
+    MSG_RELOAD,  /* d>m  number = request: please reload */
+    MSG_RESULT,  /* m>d  number = request, flag = ok, text: message for the caller */
+    MSG_SHUTDOWN /* d>m  stop as by TERM */
+};
+
+struct message {
+    uint32_t kind; /* enum message_kind */
+    uint32_t flag;
+    uint64_t generation;
+    uint64_t number;
+};
+
+/* How a log is written; the descriptors come with the message. */
+struct logs {
+    uint32_t has_log_sink,
+        has_access_sink; /* a descriptor for each that is set, in this order */
+    int32_t log_facility, access_facility; /* syslog facility, -1 = not syslog */
+};
+
+/*
+ * First message to a child. Descriptors in this order: segment; log pipe write end; access pipe
+ * write end (workers) ; log pipe read end, access pipe read end (director only, in place of
+ * the access write end: segment, log write, log read, access read), then the admin listeners in
+ * the order of model.admin.listens, then the control socket if has_control.
+ */
+struct hello {
+    uint32_t slot; /* workers */
+    uint32_t incarnation;
+    uint32_t log_level;
+    uint32_t has_control, n_admin; /* director */
+    uint64_t max_connections; /* workers: resolved from the file and the descriptor limit */
+    uint32_t poller;          /* enum poller */
+    int32_t master_pid;
+};
+
+/*
+ * One end of a channel with a queue of what the peer could not take yet. The owner watches
+ * fd for reading always, for writing while channel_is_waiting.
+ */
+struct channel {
+    int fd;
+    struct list_node waiting; /* queued messages; their descriptors are duplicates we own */
+    size_t n_waiting;
+};
+
+/* Takes the descriptor over. */
+void channel_init(struct channel *channel, int fd);
+void channel_fini(struct channel *channel);
+
+/*
+ * Sends, or queues when the peer is busy, one message.
+ * payload  may be NULL when length is 0; together with the head at most CHANNEL_MOST_BYTES
+ * fds      stay the caller's, n_fds <= FDPASS_MOST
+ * Returns 0, or -1 with errno (EPIPE and ECONNRESET: the peer is gone).
+ */
+int channel_send(struct channel *channel, const struct message *message, const void *payload,
+                 size_t length, const int *fds, int n_fds);
+
+/* True while messages are queued: watch for writing and call channel_flush. */
+int channel_is_waiting(const struct channel *channel);
+int channel_flush(struct channel *channel);
+
+/* A received message. payload points into the caller's received struct. */
+struct received {
+    struct message head;
+    unsigned char bytes[CHANNEL_MOST_BYTES];
+    unsigned char *payload;
+    size_t length;        /* of payload */
+    int fds[FDPASS_MOST]; /* the caller's: close or keep each */
+    int n_fds;
+};
+
+/* Returns 1 with a message, 0 when none waits now, -1 when the peer is gone (errno 0) or sent nonsense (EPROTO, descriptors closed). */
+int channel_receive(struct channel *channel, struct received *received);
+
+/* Closes every descriptor of the message. */
+void channel_close_fds(struct received *received);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* One row per host: health, weight, ejection, exact in-flight total; counters sharded by worker. */
+#ifndef SHARE_HOSTS_H
+#define SHARE_HOSTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+
+struct segment;
+
+#define HOST_REASON_BYTES 96
+
+enum host_health { HEALTH_UP, HEALTH_DOWN, HEALTH_UNRESOLVED };
+enum host_admin { ADMIN_UP, ADMIN_DRAIN, ADMIN_DOWN };
+enum host_state {
+    HOST_UP,
+    HOST_DOWN,
+    HOST_DRAINING,
+    HOST_EJECTED,
+    HOST_ADMIN_DOWN,
+    HOST_UNRESOLVED
+};
+
+/* Why a connect failed; index of host_shard.failures. */
+enum host_failure {
+    FAILURE_REFUSED,
+    FAILURE_TIMEOUT,
+    FAILURE_UNREACHABLE,
+    FAILURE_OTHER,
+    FAILURES
+};
+
+struct host_row {
+    _Alignas(64) _Atomic int64_t
+        in_flight; /* connections claimed now, over all workers; see segment_settle */
+    _Alignas(64) _Atomic uint32_t is_used; /* by master: some generation names it */
+    _Atomic uint32_t group;                /* row number of its group; by master */
+    _Atomic uint32_t health;               /* enum host_health; by the director */
+    _Atomic uint32_t
+        admin; /* enum host_admin; by master from the file, by the director at run time */
+    _Atomic uint32_t weight;       /* 0 to 256; as admin */
+    _Atomic uint32_t fails_in_row; /* failed connects since the last good one */
+    _Atomic uint32_t
+        eject_streak; /* ejections since the last good connect: doubles eject_time */
+    _Atomic uint64_t ejected_until_ns; /* monotonic; 0 = not ejected */
+    _Atomic int64_t since_ns;          /* wall clock of the last change of state */
+    _Atomic uint64_t line_hash;        /* by master: its line in the file */
+    _Atomic uint32_t reason_at;        /* which of the two texts holds; toggled by the writer */
+    char reason[2][HOST_REASON_BYTES]; /* last fault in words, NUL-terminated, shown escaped */
+    _Atomic uint32_t
+        reason_lock; /* claims the right to write a reason: a try-lock, dropped when held */
+};
+
+#define HOST_CONNECT_BUCKETS 16
+struct host_shard {
+    _Alignas(64) _Atomic int64_t in_flight;
+    _Atomic uint64_t connections_total, bytes_in, bytes_out; /* bytes_in: what clients sent */
+    _Atomic uint64_t failures[FAILURES];
+    _Atomic uint64_t connect_ns_sum;
+    _Atomic uint64_t connect_buckets
+        [HOST_CONNECT_BUCKETS]; /* bucket n: connect time <= 2^n * 64 us; last: all above */
+};
+
+/* Sums over all workers, for showing. */
+struct host_figures {
+    int64_t in_flight;
+    uint64_t connections_total, bytes_in, bytes_out, failures_total;
+    uint64_t failures[FAILURES];
+    uint64_t connect_ns_sum, connect_buckets[HOST_CONNECT_BUCKETS];
+};
+
+/* A worker's own shard of a host. */
+struct host_shard *host_shard(const struct segment *segment, uint32_t slot, uint32_t host);
+
+/*
+ * Takes one of the host's places: total first, then the shard, so that a kill can only leave
+ * the total high.
+ * limit  most in flight over all workers; 0 = none. Exact: compare-and-swap.
+ * Returns false when the host is full.
+ */
+bool host_claim(const struct segment *segment, uint32_t slot, uint32_t host, int64_t limit);
+
+/* As host_claim, and only if the total still is expected: for leastconn, whose choice rests on it. */
+enum host_claim_result { CLAIM_TAKEN, CLAIM_CHANGED };
+enum host_claim_result host_claim_expected(const struct segment *segment, uint32_t slot,
+                                           uint32_t host, int64_t expected);
+
+/* Gives the place back: shard first, then total. */
+void host_release(const struct segment *segment, uint32_t slot, uint32_t host);
+
+/* What eject_* of a group ask, with the number of its hosts. */
+struct host_eject_rules {
+    uint32_t failures; /* 0 = never eject */
+    uint64_t time_ns;
+    uint32_t most_percent;
+    uint32_t n_hosts;
+};
+
+/*
+ * A connect failed: counts it in the shard, keeps the reason, and ejects the host when the
+ * rules say so (then the group's epoch moves).
+ * Returns true when this very call ejected it (the caller logs).
+ */
+bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t host,
+                       enum host_failure failure, const struct host_eject_rules *rules,
+                       uint64_t now_ns, const char *reason);
+
+/* A connect succeeded after connect_ns: counts, ends the run of failures. Cheap when there was none. */
+void host_note_success(const struct segment *segment, uint32_t slot, uint32_t host,
+                       uint64_t connect_ns);
+
+/* Readmits the host if its ejection has run out; true when this call did it. The group's epoch moves. */
+bool host_readmit(const struct segment *segment, uint32_t host, uint64_t now_ns);
+
+/* The state as users see it. */
+enum host_state host_state(const struct host_row *row, uint64_t now_ns);
+const char *host_state_word(enum host_state state);
+const char *
+host_failure_word(enum host_failure failure); /* "refused" "timeout" "unreachable" "other" */
+
+/* Whether new connections may go there: up, not drained, down or ejected, weight above 0. */
+bool host_is_usable(const struct host_row *row, uint64_t now_ns);
+
+/* Setters that stamp since_ns and move the group's epoch when something changed. */
+void host_set_admin(const struct segment *segment, uint32_t host, enum host_admin admin);
+void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weight);
+void host_set_health(const struct segment *segment, uint32_t host, enum host_health health,
+                     const char *reason);
+
+/* Copies the reason, NUL-terminated. */
+void host_read_reason(const struct host_row *row, char out[HOST_REASON_BYTES]);
+
+/* Adds up all shards. */
+void host_sum(const struct segment *segment, uint32_t host, struct host_figures *out);
+
+/* Master: makes the row and its shards as new (zeroes), for a host that was not known. */
+void host_reset(const struct segment *segment, uint32_t host, uint32_t group);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Table of open connections, a part for each worker: for listing, killing, settling. */
+#ifndef SHARE_LIVE_H
+#define SHARE_LIVE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+
+struct segment;
+
+#define LIVE_NONE UINT32_MAX
+
+/*
+ * Written by its worker alone. id is stored last when a row is taken, first (as 0) when it
+ * is given back: a reader copies the row, then looks whether the id is still the same.
+ * The client's address is kept short: an open connection must cost little.
+ */
+struct live_row {
+    _Alignas(64) _Atomic uint64_t id; /* 0 = free */
+    _Atomic uint32_t service, host;   /* rows; host UINT32_MAX = none yet */
+    _Atomic int64_t since_ns;         /* wall clock */
+    _Atomic uint32_t phase;
+    uint16_t client_family, client_port; /* host order */
+    unsigned char client_address[16];
+};
+
+/* The row of a worker. */
+struct live_row *live_row(const struct segment *segment, uint32_t slot, uint32_t n);
+
+/* A worker's free list over its part; lives in the worker. Lowest rows first, so that few pages are touched. */
+struct live_allot {
+    uint32_t *free; /* stack of given-back rows; owned */
+    uint32_t n_free, capacity, used;
+};
+void live_allot_init(struct live_allot *allot);
+void live_allot_fini(struct live_allot *allot);
+/* A row number or LIVE_NONE when all are taken. */
+uint32_t live_take(struct live_allot *allot);
+void live_give(struct live_allot *allot, uint32_t row);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The shared-memory segment: one sparse memfd of rows that every process maps. */
+#ifndef SHARE_SEGMENT_H
+#define SHARE_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "share/groups.h"
+#include "share/hosts.h"
+#include "share/live.h"
+#include "share/services.h"
+#include "share/slots.h"
+
+enum {
+    SEGMENT_SLOTS = 512, /* twice 256 workers: an upgrade runs two sets */
+    SEGMENT_HOSTS = 65536,
+    SEGMENT_GROUPS = 4096,
+    SEGMENT_SERVICES = 1024,
+    SEGMENT_LIVE = 131072 /* open connections a worker */
+};
+
+#define SEGMENT_VERSION 1
+
+/* Words of the whole daemon. Zeroed at creation. */
+struct daemon_row {
+    uint32_t magic, version;
+    _Atomic uint64_t generation; /* committed on every process; written by master */
+    _Atomic uint64_t started_ns; /* monotonic, by master */
+    _Atomic uint32_t state;      /* enum daemon_state, by master */
+    _Atomic uint64_t reloads_ok, reloads_failed;
+    _Atomic uint64_t director_restarts;
+    _Atomic uint64_t
+        change; /* bumped whenever rows changed that a waiting process may care for */
+    _Atomic uint64_t access_lines, access_dropped;
+    _Atomic uint64_t next_connection; /* connection ids: unique over all workers */
+};
+enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING };
+
+/*
+ * A mapping. The arrays are addressed as rows[n]; sharded ones as
+ * host_shards[slot * SEGMENT_HOSTS + host] through the functions of their module.
+ * Untouched pages cost nothing. The mapping is left out of core dumps.
+ */
+struct segment {
+    int fd; /* owned */
+    void *base;
+    size_t bytes;
+    struct daemon_row *daemon;
+    struct slot_row *slots;
+    struct host_row *hosts;
+    struct host_shard *host_shards;
+    struct group_row *groups;
+    struct service_row *services;
+    struct service_shard *service_shards;
+    struct live_row *live; /* live[slot * SEGMENT_LIVE + n] */
+};
+
+/* Makes a new segment of zero rows. Returns 0, or -1 with errno. */
+int segment_create(struct segment *segment);
+
+/* Maps the segment behind fd, which the segment then owns. -1 with errno; EPROTO: other layout. */
+int segment_attach(struct segment *segment, int fd);
+
+/* Unmaps it, closes the descriptor. */
+void segment_fini(struct segment *segment);
+
+/*
+ * Settles what a dead worker held: subtracts its in-flight shards from the hosts' totals,
+ * zeroes its gauges (connections now), frees its live rows. Counters stay.
+ * Called by master after the process is reaped and before its slot is used again.
+ */
+void segment_settle(struct segment *segment, uint32_t slot);
+
+/*
+ * One look at what kills at a bad instant may have left: for each host the excess of its
+ * total over its shards. Call it ten times over a second, then finish: totals
+ * are lowered by the least excess seen. Zero is the state before the first look.
+ */
+struct segment_audit {
+    uint32_t looks;
+    int32_t *least; /* per host; owned */
+};
+int segment_audit_look(struct segment *segment, struct segment_audit *audit);
+void segment_audit_finish(struct segment *segment, struct segment_audit *audit);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* One row per service; counters sharded by worker. */
+#ifndef SHARE_SERVICES_H
+#define SHARE_SERVICES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "share/outcome.h"
+
+struct segment;
+
+struct service_row {
+    _Alignas(64) _Atomic uint32_t is_used; /* by master */
+};
+
+struct service_shard {
+    _Alignas(64) _Atomic int64_t connections; /* open now */
+    _Atomic uint64_t connections_total, bytes_in, bytes_out;
+    _Atomic uint64_t outcomes[OUTCOMES]; /* ended connections by outcome */
+};
+
+struct service_figures {
+    int64_t connections;
+    uint64_t connections_total, bytes_in, bytes_out;
+    uint64_t outcomes[OUTCOMES];
+};
+
+/* A worker's own shard of a service. */
+struct service_shard *service_shard(const struct segment *segment, uint32_t slot,
+                                    uint32_t service);
+
+/* Adds up all shards. */
+void service_sum(const struct segment *segment, uint32_t service, struct service_figures *out);
+
+/* Master: zeroes row and shards. */
+void service_reset(const struct segment *segment, uint32_t service);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* One row per worker slot: who sits there, how it is. */
+#ifndef SHARE_SLOTS_H
+#define SHARE_SLOTS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_UP, SLOT_STUCK, SLOT_DRAINING };
+
+struct slot_row {
+    _Alignas(64) _Atomic uint32_t state; /* enum slot_state; by master */
+    _Atomic int32_t pid;                 /* by master; 0 while being replaced */
+    _Atomic uint32_t incarnation;        /* by master, grows at each start */
+    _Atomic uint64_t restarts;   /* by master: replacements since the slot came into use */
+    _Atomic uint64_t generation; /* by the worker: what it acts on */
+    _Alignas(64) _Atomic uint64_t
+        heartbeat_ns;                /* by the worker, monotonic, at least each 100 ms */
+    _Atomic uint64_t loop_lag_ns;    /* by the worker: how late its last heartbeat timer ran */
+    _Atomic uint64_t connections;    /* by the worker: open now */
+    _Atomic uint64_t accepted_total; /* by the worker */
+    _Atomic uint64_t accept_paused_total; /* times accepting paused for want of descriptors */
+    _Atomic uint64_t busy_ns;       /* time spent outside the poll call, for the page's load */
+    _Atomic uint64_t dropped_lines; /* log lines lost */
+};
+
+/* "starting" "up" "stuck" "draining" "free". */
+const char *slot_state_word(enum slot_state state);
+
+#endif
