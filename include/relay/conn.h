@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection, its two halves, what all connections of a worker share: data only. */
+#ifndef RELAY_CONN_H
+#define RELAY_CONN_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balance/scheduler.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "net/transport.h"
+#include "relay/accesslog.h"
+#include "relay/deadline.h"
+#include "relay/splice.h"
+#include "share/live.h"
+#include "share/outcome.h"
+
+struct generation;
+struct service;
+
+/* One end of a connection. */
+struct half {
+    const struct transport *io;
+    void *io_state;     /* the transport's own */
+    struct ev_io watch; /* watch.fd is the descriptor, -1 while there is none */
+    struct half *peer;
+    struct buffer wait;       /* read here, not yet written to the peer; empty almost always */
+    struct splice_pipe *pipe; /* the same for bytes that the kernel moves; NULL almost always */
+    uint64_t in_bytes;        /* read here so far */
+    bool is_client;
+    bool eof;           /* they sent FIN, or nothing more can be read */
+    bool shut;          /* we sent FIN */
+    bool shut_first;    /* we sent ours before theirs came */
+    bool broken;        /* writing here failed: read out what is left, then end with a reset */
+    bool is_bulk;       /* much is flowing: the kernel moves the bytes */
+    uint8_t bulk_signs; /* reads in a row that speak for changing is_bulk */
+};
+
+/* One connection. Owner: its worker's pool; one door out: life_end(). */
+struct conn {
+    struct half client, host;
+    struct relay *relay;
+    struct generation *generation; /* counted */
+    struct service *service;
+    enum phase phase;
+    enum outcome outcome; /* OUTCOME_OPEN until life_end; in PHASE_CLOSING how it will end */
+    uint64_t since_ns;    /* accepted */
+    uint64_t phase_ns;    /* entered the phase, or began the present attempt to connect */
+    uint64_t active_ns;   /* a byte moved */
+    uint64_t end_ns;      /* end of its lifetime; 0 = none */
+    uint64_t connect_ns;  /* how long connecting to the host took */
+    struct deadline deadline;
+    struct list_node all;   /* relay.all, or relay.graves once it has ended */
+    struct list_node queue; /* the group's waiting line */
+    uint32_t live;          /* row of the live table, or LIVE_NONE */
+    uint32_t target;        /* index of the host in its group */
+    bool has_claim;         /* a place at target is claimed */
+    uint8_t n_tried;        /* hosts that failed: tried[0 .. n_tried-1] */
+    uint16_t tried[PICK_MOST_TRIED];
+};
+
+/* What all connections of one worker share. Owner: the worker. */
+struct relay {
+    struct ev_loop *loop;
+    const struct segment *segment;
+    uint32_t slot;
+    uint64_t now_ns; /* read once a loop turn */
+    struct pool conns;
+    struct pool buffers;    /* storage for half.wait */
+    unsigned char *scratch; /* every read goes here first */
+    size_t scratch_bytes;
+    struct splice_pool pipes;
+    struct deadline_wheel wheel;
+    struct list_node all;    /* open connections, oldest first */
+    struct list_node graves; /* ended ones, given back when the loop's turn is over */
+    uint64_t n_open;
+    uint64_t moved_ns; /* bytes moved last; for busy polling */
+    uint64_t next_id;
+    struct live_allot live;
+    struct access_log access;
+    struct random random;
+    int64_t most_parked; /* host sockets kept for the next connection, over all services */
+    int64_t n_parked;
+    void (*on_end)(void *owner); /* a connection has ended: there is room for another */
+    void *owner;
+};
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What the client of a connection does while there is no host for it yet. */
+#ifndef RELAY_EARLY_H
+#define RELAY_EARLY_H
+
+#include "relay/conn.h"
+
+enum early_verdict { EARLY_GOING, EARLY_RESET, EARLY_NO_MEMORY };
+
+/* Reads what the client sends; it waits in client.wait until a host takes it. */
+enum early_verdict early_read(struct conn *c);
+
+/* Watches the client for as long as there is room for what it sends. */
+void early_watch(struct conn *c);
+
+/*
+ * True when the client is taken to have gone. A FIN before any byte is either from a client
+ * that only listens, or from one that has closed: no call tells which. Where the host answers at once
+ * it does not matter; where it does not for some 30 ms, the client counts as gone.
+ */
+bool early_has_left(const struct conn *c);
+
+/* When limit_ms after entering the phase is reached, or the client counts as gone, whichever is first. */
+uint64_t early_due(const struct conn *c, int64_t limit_ms);
+
+#endif

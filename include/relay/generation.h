@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Run-time services, groups, hosts of one configuration, counted by the connections that use it. */
+#ifndef RELAY_GENERATION_H
+#define RELAY_GENERATION_H
+
+#include <stdint.h>
+
+#include "balance/pick.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "conf/bundle.h"
+#include "net/sock.h"
+#include "relay/parked.h"
+
+/* What a worker remembers of a host for as long as the generation lives. */
+struct host_note {
+    struct log_limit failures;
+    uint32_t eager_misses; /* sends in a row that came before the handshake was over */
+};
+
+/* A group with the connections of this worker that wait for a place at one of its hosts. */
+struct group_line {
+    struct group group;
+    struct list_node waiting; /* first in, first out */
+    struct log_limit no_host;
+    struct host_note *notes; /* one a host */
+};
+
+/* One service of one generation in one worker. */
+struct service {
+    const struct model_service *model;
+    uint32_t number; /* of its row */
+    struct service_shard *shard;
+    struct group_line *line;
+    struct sock_options host_options;
+    struct parked parked; /* host sockets made fresh again */
+};
+
+/* Owner: whoever holds a reference; freed with the last. Belongs to one thread once built. */
+struct generation {
+    uint64_t id;
+    uint64_t references;
+    struct model *model;
+    struct bundle_rows rows; /* lives in the model */
+    struct service *services;
+    struct group_line *lines;                  /* one a group */
+    void (*on_free)(void *owner, uint64_t id); /* the last reference is gone */
+    void *owner;
+    int64_t *parked_count; /* the worker's count of parked sockets; NULL outside a worker */
+};
+
+/* Where a generation runs. */
+struct generation_place {
+    const struct segment *segment;
+    uint32_t slot;
+    struct random *random; /* the worker's; outlives the generation */
+};
+
+/*
+ * Builds a generation from a bundle; may run on a task thread.
+ * Returns it with one reference (the caller's), or NULL with the reasons in problems.
+ */
+struct generation *generation_new(const struct generation_place *place, int bundle_fd,
+                                  uint64_t id, struct problems *problems);
+
+struct generation *generation_get(struct generation *generation);
+void generation_put(struct generation *generation);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a connection: its phases, its one way out. */
+#ifndef RELAY_LIFE_H
+#define RELAY_LIFE_H
+
+#include "relay/admit.h"
+#include "relay/conn.h"
+
+/* Begins a connection: reads what is there, chooses a host, connects. It may be over on return. */
+void life_start(struct relay *relay, const struct life_arrival *arrival);
+
+/*
+ * Ends the connection: takes it out of everything at once, closes both sockets (with a
+ * reset where the other side must not take the end for a clean one), counts and logs it. The
+ * memory is given back by life_bury, so that callers may still look at it. Idempotent.
+ */
+void life_end(struct conn *c, enum outcome outcome);
+
+/* Ends every open connection. */
+void life_end_all(struct relay *relay, enum outcome outcome);
+
+/* At the end of a loop's turn: gives the memory of ended connections back. */
+void life_bury(struct relay *relay);
+
+/* For deadline_advance: looks at a connection that came round. */
+uint64_t life_look(struct deadline *deadline, uint64_t now_ns);
+
+#endif

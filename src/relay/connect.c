@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* One attempt to reach a chosen host. */
+#include "relay/connect.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "relay/generation.h"
+
+/* After so many sends in a row that came too early, only every so many-th connection tries. */
+enum { EAGER_MISSES = 8, EAGER_RETRY = 64 };
+
+static struct host *target_of(const struct conn *c)
+{
+    return &c->service->line->group.hosts[c->target];
+}
+
+/* A kept socket, else a new one with the service's options. */
+static int take_socket(struct conn *c, int family)
+{
+    int fd = parked_take(&c->service->parked, family);
+    if (fd >= 0) {
+        c->relay->n_parked--;
+        return fd;
+    }
+    fd = sock_open_stream(family);
+    if (fd >= 0 && sock_tune(fd, &c->service->host_options) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static bool is_shortage(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+    case EAGAIN:
+    case EAFNOSUPPORT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum connect_verdict refused(int error)
+{
+    errno = error;
+    return is_shortage(error) ? CONNECT_SHORTAGE : CONNECT_FAILED;
+}
+
+/* Whether sending before the host has answered is worth the call; across a real network it is not. */
+static bool is_eager(struct host_note *note)
+{
+    if (note->eager_misses < EAGER_MISSES)
+        return true;
+    note->eager_misses++;
+    if (note->eager_misses < EAGER_MISSES + EAGER_RETRY)
+        return false;
+    note->eager_misses = EAGER_MISSES - 1;
+    return true;
+}
+
+/*
+ * The handshake on loopback and fast networks is over before connect(2) has returned
+ * EINPROGRESS, so a send at once usually works and saves a turn of the loop. A send of nothing
+ * asks the same question: EAGAIN while the handshake is under way.
+ */
+static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t length,
+                                       size_t *sent)
+{
+    struct host_note *note = &c->service->line->notes[c->target];
+    if (!is_eager(note))
+        return CONNECT_PENDING;
+
+    ssize_t n = send(c->host.watch.fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+        note->eager_misses = 0;
+        *sent = (size_t)n;
+        return CONNECT_OPEN;
+    }
+    if (errno == EAGAIN || errno == ENOTCONN || errno == EINTR) {
+        note->eager_misses++;
+        return CONNECT_PENDING;
+    }
+    return refused(errno);
+}
+
+enum connect_verdict connect_start(struct conn *c, const void *bytes, size_t length,
+                                   size_t *sent)
+{
+    const struct addr *address = &target_of(c)->model->address;
+
+    *sent = 0;
+    c->phase_ns = c->relay->now_ns;
+    int fd = take_socket(c, address->any.sa_family);
+    if (fd < 0)
+        return refused(errno);
+    ev_io_set(&c->host.watch, fd, 0);
+    if (connect(fd, &address->any, address->length) != 0 && errno != EINPROGRESS)
+        return refused(errno);
+    return send_early(c, bytes, length, sent);
+}
+
+enum connect_verdict connect_finish(struct conn *c)
+{
+    int error = sock_take_error(c->host.watch.fd);
+    return error == 0 ? CONNECT_OPEN : refused(error);
+}
+
+static enum host_failure failure_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+    case ECONNRESET:
+        return FAILURE_REFUSED;
+    case ETIMEDOUT:
+        return FAILURE_TIMEOUT;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+    case EACCES:
+    case EPERM:
+        return FAILURE_UNREACHABLE;
+    default:
+        return FAILURE_OTHER;
+    }
+}
+
+static void close_socket(struct conn *c)
+{
+    if (c->host.watch.fd < 0)
+        return;
+    ev_io_stop(c->relay->loop, &c->host.watch);
+    close(c->host.watch.fd);
+    c->host.watch.fd = -1;
+}
+
+void connect_abandon(struct conn *c)
+{
+    close_socket(c);
+    if (c->n_tried < PICK_MOST_TRIED)
+        c->tried[c->n_tried++] = (uint16_t)c->target;
+    pick_release(&c->service->line->group, c->target);
+    c->has_claim = false;
+}
+
+void connect_fail(struct conn *c, int error)
+{
+    const struct group *group = &c->service->line->group;
+    const struct host *host = target_of(c);
+    struct host_note *note = &c->service->line->notes[c->target];
+    char reason[HOST_REASON_BYTES];
+    uint64_t suppressed = 0;
+
+    snprintf(reason, sizeof reason, "connect: %s", strerror(error));
+    bool is_ejected =
+        host_note_failure(group->segment, group->slot, host->number, failure_of(error),
+                          &group->eject, c->relay->now_ns, reason);
+    if (log_limit_pass(&note->failures, c->relay->now_ns, &suppressed))
+        log_warning("service %s: host %s/%s (%s): %s (%llu more not shown)",
+                    c->service->model->name, group->model->name, host->model->name,
+                    host->model->address_text, reason, (unsigned long long)suppressed);
+    if (is_ejected)
+        log_warning("host %s/%s is ejected after failed connections: %s", group->model->name,
+                    host->model->name, reason);
+    connect_abandon(c);
+}
+
+void connect_succeed(struct conn *c)
+{
+    const struct group *group = &c->service->line->group;
+    uint64_t now_ns = clock_now_ns();
+
+    c->connect_ns = now_ns > c->phase_ns ? now_ns - c->phase_ns : 0;
+    host_note_success(group->segment, group->slot, target_of(c)->number, c->connect_ns);
+}
+
+/*
+ * A socket whose FIN went first and whose peer's FIN came is closed in the kernel's eyes (the
+ * TIME_WAIT state is an object of its own): connect(2) with AF_UNSPEC makes it new. In any
+ * other state that would send a reset, or wait for an acknowledgement.
+ */
+static bool can_recycle(const struct conn *c)
+{
+    const struct half *host = &c->host;
+    return host->shut_first && host->eof && !host->broken && host->io->is_plain &&
+           c->relay->n_parked < c->relay->most_parked;
+}
+
+void connect_close(struct conn *c, bool with_reset)
+{
+    int fd = c->host.watch.fd;
+    int family = target_of(c)->model->address.any.sa_family;
+
+    if (fd < 0)
+        return;
+    ev_io_stop(c->relay->loop, &c->host.watch);
+    c->host.watch.fd = -1;
+    if (!with_reset && can_recycle(c) && sock_recycle(fd) == 0 &&
+        parked_put(&c->service->parked, family, fd)) {
+        c->relay->n_parked++;
+        return;
+    }
+    if (with_reset)
+        sock_arm_reset(fd);
+    close(fd);
+}
+
+bool connect_may_retry(const struct conn *c)
+{
+    return c->n_tried <= (uint64_t)c->service->model->retries && c->n_tried < PICK_MOST_TRIED;
+}

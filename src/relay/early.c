@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* What the client of a connection does while there is no host for it yet. */
+#include "relay/early.h"
+
+#include "base/clock.h"
+#include "relay/generation.h"
+#include "relay/traffic.h"
+#include "relay/watch.h"
+
+static const uint64_t silent_leave_ns = 30 * CLOCK_NS_PER_MS;
+
+enum early_verdict early_read(struct conn *c)
+{
+    struct relay *relay = c->relay;
+    struct half *client = &c->client;
+    size_t room = buffer_room(&client->wait, &relay->buffers);
+    size_t length = 0;
+
+    if (room > relay->scratch_bytes)
+        room = relay->scratch_bytes;
+    if (client->eof || room == 0)
+        return EARLY_GOING;
+    enum io io =
+        client->io->read(client->watch.fd, client->io_state, relay->scratch, room, &length);
+    if (io == IO_ERROR)
+        return EARLY_RESET;
+    if (io == IO_EOF) {
+        client->eof = true;
+        c->active_ns = relay->now_ns;
+        deadline_hang(&relay->wheel, &c->deadline, relay->now_ns + silent_leave_ns);
+    }
+    if (io != IO_OK)
+        return EARLY_GOING;
+    client->in_bytes += length;
+    traffic_count_early(c, length);
+    size_t kept = buffer_append(&client->wait, &relay->buffers, relay->scratch, length);
+    return kept == length ? EARLY_GOING : EARLY_NO_MEMORY;
+}
+
+void early_watch(struct conn *c)
+{
+    bool has_room = buffer_room(&c->client.wait, &c->relay->buffers) > 0;
+    watch_set(c->relay, &c->client, !c->client.eof && has_room ? EV_READ : 0);
+}
+
+static bool may_have_left(const struct conn *c)
+{
+    return c->client.eof && (c->client.in_bytes == 0 || !c->service->model->half_close);
+}
+
+bool early_has_left(const struct conn *c)
+{
+    return may_have_left(c) && c->relay->now_ns >= c->active_ns + silent_leave_ns;
+}
+
+uint64_t early_due(const struct conn *c, int64_t limit_ms)
+{
+    uint64_t due_ns = deadline_after(c->phase_ns, limit_ms);
+    uint64_t left_ns = c->active_ns + silent_leave_ns;
+    return may_have_left(c) && left_ns < due_ns ? left_ns : due_ns;
+}

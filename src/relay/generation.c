@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Run-time services, groups, hosts of one configuration, counted by the connections that use it. */
+#include "relay/generation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compose_group(struct generation *generation, const struct generation_place *place,
+                         size_t index)
+{
+    const struct model_group *model = &generation->model->groups[index];
+    struct group_line *line = &generation->lines[index];
+    struct group *group = &line->group;
+
+    list_init(&line->waiting);
+    line->notes = calloc(model->n_hosts, sizeof *line->notes);
+    group->model = model;
+    group->segment = place->segment;
+    group->slot = place->slot;
+    group->random = place->random;
+    group->number = generation->rows.groups[index];
+    group->row = &place->segment->groups[group->number];
+    group->n_hosts = (uint32_t)model->n_hosts;
+    group->hosts = calloc(model->n_hosts, sizeof *group->hosts);
+    if (line->notes == NULL || group->hosts == NULL)
+        return -1;
+    for (size_t i = 0; i < model->n_hosts; i++) {
+        uint32_t number = generation->rows.hosts[model->first_host + i];
+        group->hosts[i] = (struct host){
+            .model = &model->hosts[i], .row = &place->segment->hosts[number], .number = number};
+    }
+    group->eject = (struct host_eject_rules){
+        .failures = (uint32_t)model->eject_failures,
+        .time_ns = (uint64_t)model->eject_time_ms * CLOCK_NS_PER_MS,
+        .most_percent = (uint32_t)model->eject_most,
+        .n_hosts = group->n_hosts,
+    };
+    return pick_init(group);
+}
+
+static const char *congestion_of(const struct model_service *service,
+                                 const struct model_group *group)
+{
+    return group->congestion[0] != '\0' ? group->congestion : service->congestion;
+}
+
+static void compose_service(struct generation *generation, const struct generation_place *place,
+                            size_t index)
+{
+    const struct model_service *model = &generation->model->services[index];
+    struct service *service = &generation->services[index];
+
+    service->model = model;
+    service->number = generation->rows.services[index];
+    service->shard = service_shard(place->segment, place->slot, service->number);
+    service->line = &generation->lines[model->group];
+    service->host_options = (struct sock_options){
+        .nodelay = model->nodelay,
+        .keepalive = model->keepalive,
+        .user_timeout_ms = model->user_timeout_ms,
+        .congestion = congestion_of(model, &generation->model->groups[model->group]),
+    };
+}
+
+/* A bundle is master's own work; what does not fit together is still refused, never trusted. */
+static bool rows_fit(const struct generation *generation)
+{
+    const struct model *model = generation->model;
+    const struct bundle_rows *rows = &generation->rows;
+
+    if (rows->n_services != model->n_services || rows->n_groups != model->n_groups ||
+        rows->n_hosts != model->n_hosts || rows->n_listeners != model->n_listens)
+        return false;
+    for (size_t i = 0; i < rows->n_services; i++)
+        if (rows->services[i] >= SEGMENT_SERVICES)
+            return false;
+    for (size_t i = 0; i < rows->n_groups; i++)
+        if (rows->groups[i] >= SEGMENT_GROUPS)
+            return false;
+    for (size_t i = 0; i < rows->n_hosts; i++)
+        if (rows->hosts[i] >= SEGMENT_HOSTS)
+            return false;
+    return true;
+}
+
+static void generation_free(struct generation *generation)
+{
+    for (size_t i = 0; generation->services != NULL && i < generation->model->n_services; i++)
+        parked_close(&generation->services[i].parked);
+    for (size_t i = 0; generation->lines != NULL && i < generation->model->n_groups; i++) {
+        pick_fini(&generation->lines[i].group);
+        free(generation->lines[i].group.hosts);
+        free(generation->lines[i].notes);
+    }
+    free(generation->services);
+    free(generation->lines);
+    conf_free(generation->model);
+    free(generation);
+}
+
+static int compose(struct generation *generation, const struct generation_place *place)
+{
+    const struct model *model = generation->model;
+
+    generation->lines = calloc(model->n_groups + 1, sizeof *generation->lines);
+    generation->services = calloc(model->n_services + 1, sizeof *generation->services);
+    if (generation->lines == NULL || generation->services == NULL)
+        return -1;
+    for (size_t i = 0; i < model->n_groups; i++)
+        if (compose_group(generation, place, i) != 0)
+            return -1;
+    for (size_t i = 0; i < model->n_services; i++)
+        compose_service(generation, place, i);
+    return 0;
+}
+
+struct generation *generation_new(const struct generation_place *place, int bundle_fd,
+                                  uint64_t id, struct problems *problems)
+{
+    struct generation *generation = calloc(1, sizeof *generation);
+    if (generation == NULL)
+        goto fail;
+    generation->id = id;
+    generation->references = 1;
+    generation->model = bundle_unpack(bundle_fd, &generation->rows, problems);
+    if (generation->model == NULL) {
+        free(generation);
+        return NULL;
+    }
+    if (!rows_fit(generation)) {
+        errno = EPROTO;
+        goto fail;
+    }
+    if (compose(generation, place) == 0)
+        return generation;
+fail:
+    problems_add(problems, NULL, NULL, NULL, "cannot prepare the configuration: %s",
+                 strerror(errno));
+    if (generation != NULL)
+        generation_free(generation);
+    return NULL;
+}
+
+struct generation *generation_get(struct generation *generation)
+{
+    generation->references++;
+    return generation;
+}
+
+void generation_put(struct generation *generation)
+{
+    void (*on_free)(void *owner, uint64_t id) = generation->on_free;
+    void *owner = generation->owner;
+    uint64_t id = generation->id;
+
+    if (--generation->references > 0)
+        return;
+    for (size_t i = 0; i < generation->model->n_services; i++)
+        if (generation->parked_count != NULL)
+            *generation->parked_count -= parked_close(&generation->services[i].parked);
+    generation_free(generation);
+    if (on_free != NULL)
+        on_free(owner, id);
+}

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker process: loop, heartbeat, generations, draining. */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/counter.h"
+#include "base/task.h"
+#include "relay/tunnel.h"
+#include "share/channel.h"
+#include "worker/accept.h"
+
+enum {
+    SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
+    CONNS_A_SLAB = 64,
+    BUFFERS_A_SLAB = 4,
+    RESERVED_FDS = 48, /* what a worker holds besides connections, pipes and parked sockets */
+    HEARTBEAT_MS = 100
+};
+
+/* Everything this process has. */
+struct worker {
+    struct relay relay;
+    struct accepts accepts;
+    struct segment segment;
+    struct slot_row *row;
+    struct channel channel;
+    struct received received;
+    struct task_threads *tasks;
+    struct generation *current;  /* one reference */
+    struct generation *prepared; /* agreed to, not committed; one reference */
+    uint64_t aborted;            /* PREPARE of this and earlier generations is off */
+    struct ev_io on_channel, on_tasks;
+    struct ev_check on_woken;
+    struct ev_timer heartbeat, tick, drain_limit;
+    uint64_t beat_ns; /* when the heartbeat timer ran last */
+    uint64_t beat_every_ns;
+    uint64_t woken_ns; /* the poll call of this turn returned */
+    int access_fd, log_fd;
+    bool is_draining, is_done;
+};
+
+/* ---- talking to master ---- */
+
+static void say(struct worker *w, enum message_kind kind, uint64_t generation, const char *text)
+{
+    struct message message = {.kind = kind, .generation = generation};
+    size_t length = text != NULL ? strnlen(text, CHANNEL_MOST_BYTES - sizeof message) : 0;
+
+    if (channel_send(&w->channel, &message, text, length, NULL, 0) != 0)
+        log_warning("cannot answer master: %s", strerror(errno));
+}
+
+/* ---- generations ---- */
+
+/* A PREPARE under way on a task thread. */
+struct preparation {
+    struct worker *worker;
+    int bundle_fd;
+    uint64_t id;
+    struct generation_place place;
+    struct generation *generation;
+    struct problems problems;
+};
+
+static void prepare(void *argument)
+{
+    struct preparation *job = argument;
+    job->generation = generation_new(&job->place, job->bundle_fd, job->id, &job->problems);
+}
+
+static void on_prepared(void *argument)
+{
+    struct preparation *job = argument;
+    struct worker *w = job->worker;
+
+    if (job->id <= w->aborted) {
+        if (job->generation != NULL)
+            generation_put(job->generation);
+    } else if (job->generation != NULL) {
+        if (w->prepared != NULL)
+            generation_put(w->prepared);
+        w->prepared = job->generation;
+        say(w, MSG_READY, job->id, NULL);
+    } else {
+        say(w, MSG_REFUSED, job->id,
+            job->problems.errors.at != NULL ? job->problems.errors.at : "unknown reason");
+    }
+    problems_fini(&job->problems);
+    close(job->bundle_fd);
+    free(job);
+}
+
+static void begin_prepare(struct worker *w, uint64_t id, int bundle_fd)
+{
+    struct preparation *job = calloc(1, sizeof *job);
+    if (job != NULL) {
+        job->worker = w;
+        job->bundle_fd = bundle_fd;
+        job->id = id;
+        job->place = (struct generation_place){
+            .segment = &w->segment, .slot = w->relay.slot, .random = &w->relay.random};
+        if (task_submit(w->tasks, prepare, on_prepared, job) == 0)
+            return;
+        free(job);
+    }
+    close(bundle_fd);
+    say(w, MSG_REFUSED, id, "out of memory");
+}
+
+static void on_generation_free(void *owner, uint64_t id)
+{
+    struct worker *w = owner;
+    if (!w->is_done)
+        say(w, MSG_RETIRED, id, NULL);
+}
+
+/* What a configuration sets in a worker besides its services. */
+static void apply_global(struct worker *w, const struct model_global *global)
+{
+    uint64_t every_ms = (uint64_t)global->adopt_timeout_ms / 4;
+
+    log_set_level((enum log_level)global->log_level);
+    if (every_ms > HEARTBEAT_MS)
+        every_ms = HEARTBEAT_MS;
+    if (every_ms == 0)
+        every_ms = 1;
+    w->beat_every_ns = every_ms * CLOCK_NS_PER_MS;
+    w->heartbeat.repeat = (double)every_ms / 1000;
+    w->beat_ns = clock_now_ns();
+    ev_timer_again(w->relay.loop, &w->heartbeat);
+}
+
+static void commit(struct worker *w, uint64_t id)
+{
+    struct generation *before = w->current;
+
+    if (w->prepared == NULL || w->prepared->id != id) {
+        log_error("master commits generation %llu, which was not prepared",
+                  (unsigned long long)id);
+        return;
+    }
+    w->current = w->prepared;
+    w->prepared = NULL;
+    w->current->on_free = on_generation_free;
+    w->current->owner = w;
+    w->current->parked_count = &w->relay.n_parked;
+    accepts_commit(&w->accepts, w->current);
+    apply_global(w, &w->current->model->global);
+    atomic_store(&w->row->generation, id);
+    say(w, MSG_COMMITTED, id, NULL);
+    if (before != NULL)
+        generation_put(before);
+}
+
+static void abort_prepare(struct worker *w, uint64_t id)
+{
+    if (id > w->aborted)
+        w->aborted = id;
+    if (w->prepared != NULL && w->prepared->id <= id) {
+        generation_put(w->prepared);
+        w->prepared = NULL;
+    }
+}
+
+/* ---- draining ---- */
+
+static void stop_now(struct worker *w)
+{
+    accepts_abandon(&w->accepts);
+    life_end_all(&w->relay, OUTCOME_SHUTDOWN);
+    w->is_done = true;
+}
+
+static void on_drain_limit(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct worker *w = timer->data;
+
+    (void)loop;
+    (void)revents;
+    log_info("drain_timeout is over: ending %llu connections",
+             (unsigned long long)w->relay.n_open);
+    stop_now(w);
+}
+
+static void drain(struct worker *w, uint64_t limit_ms)
+{
+    w->is_draining = true;
+    ev_timer_stop(w->relay.loop, &w->drain_limit);
+    if (limit_ms == 0)
+        return;
+    ev_timer_set(&w->drain_limit, (double)limit_ms / 1000, 0.);
+    ev_timer_start(w->relay.loop, &w->drain_limit);
+}
+
+/* Without master nobody replaces us and nobody steers: serve what is open, then end. */
+static void on_master_gone(struct worker *w)
+{
+    log_warning("master is gone: serving %llu open connections to their end",
+                (unsigned long long)w->relay.n_open);
+    ev_io_stop(w->relay.loop, &w->on_channel);
+    accepts_abandon(&w->accepts);
+    w->is_draining = true;
+}
+
+/* ---- messages ---- */
+
+static size_t ids_of(const struct received *message, uint32_t ids[FDPASS_MOST])
+{
+    size_t n = message->length / sizeof *ids;
+    if (n > FDPASS_MOST)
+        n = FDPASS_MOST;
+    memcpy(ids, message->payload, n * sizeof *ids);
+    return n;
+}
+
+static void take_sockets(struct worker *w, struct received *message, uint32_t slot)
+{
+    uint32_t ids[FDPASS_MOST];
+    size_t n = ids_of(message, ids);
+
+    for (int i = 0; i < message->n_fds; i++) {
+        if ((size_t)i >= n)
+            close(message->fds[i]);
+        else if (accepts_add(&w->accepts, ids[i], slot, message->fds[i]) != 0)
+            log_error("out of memory for a listening socket");
+    }
+    message->n_fds = 0;
+}
+
+static void drop(struct worker *w, const struct received *message)
+{
+    uint32_t ids[FDPASS_MOST];
+    size_t n = ids_of(message, ids);
+    struct message answer = {.kind = MSG_DROPPED};
+
+    accepts_drop(&w->accepts, ids, n);
+    if (channel_send(&w->channel, &answer, ids, n * sizeof *ids, NULL, 0) != 0)
+        log_warning("cannot answer master: %s", strerror(errno));
+}
+
+static void handle(struct worker *w, struct received *message)
+{
+    const struct message *head = &message->head;
+
+    switch (head->kind) {
+    case MSG_SOCKETS:
+        take_sockets(w, message, w->relay.slot);
+        break;
+    case MSG_ADOPT:
+        take_sockets(w, message, (uint32_t)head->number);
+        if (w->current != NULL)
+            accepts_commit(&w->accepts, w->current);
+        break;
+    case MSG_RELEASE:
+        accepts_release(&w->accepts, (uint32_t)head->number);
+        break;
+    case MSG_DROP:
+        drop(w, message);
+        break;
+    case MSG_PREPARE:
+        if (message->n_fds == 1) {
+            message->n_fds = 0;
+            begin_prepare(w, head->generation, message->fds[0]);
+        }
+        break;
+    case MSG_COMMIT:
+        commit(w, head->generation);
+        break;
+    case MSG_ABORT:
+        abort_prepare(w, head->generation);
+        break;
+    case MSG_DRAIN:
+        drain(w, head->number);
+        break;
+    case MSG_STOP:
+        stop_now(w);
+        break;
+    default:
+        log_error("master sent a message of unknown kind %u", head->kind);
+    }
+    channel_close_fds(message);
+}
+
+static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int revents)
+{
+    struct worker *w = watch->data;
+    int got = 1;
+
+    (void)loop;
+    if ((revents & EV_WRITE) != 0)
+        channel_flush(&w->channel);
+    while (got > 0 && !w->is_done) {
+        got = channel_receive(&w->channel, &w->received);
+        if (got > 0)
+            handle(w, &w->received);
+    }
+    if (got < 0)
+        on_master_gone(w);
+}
+
+/* ---- the loop ---- */
+
+static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int revents)
+{
+    struct worker *w = watch->data;
+    (void)loop;
+    (void)revents;
+    task_collect(w->tasks);
+}
+
+static void on_woken(struct ev_loop *loop, struct ev_check *check, int revents)
+{
+    struct worker *w = check->data;
+    (void)loop;
+    (void)revents;
+    w->woken_ns = w->relay.now_ns = clock_now_ns();
+}
+
+static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct worker *w = timer->data;
+    uint64_t due_ns = w->beat_ns + w->beat_every_ns;
+    uint64_t now_ns = w->relay.now_ns;
+
+    (void)loop;
+    (void)revents;
+    atomic_store_explicit(&w->row->loop_lag_ns, now_ns > due_ns ? now_ns - due_ns : 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&w->row->dropped_lines, log_dropped(), memory_order_relaxed);
+    w->beat_ns = now_ns;
+    log_flush();
+}
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct worker *w = timer->data;
+    (void)loop;
+    (void)revents;
+    deadline_advance(&w->relay.wheel, w->relay.now_ns, life_look);
+}
+
+static void watch_channel(struct worker *w)
+{
+    int events = EV_READ | (channel_is_waiting(&w->channel) ? EV_WRITE : 0);
+
+    if (!ev_is_active(&w->on_channel) ||
+        (w->on_channel.events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(w->relay.loop, &w->on_channel);
+    ev_io_modify(&w->on_channel, events);
+    ev_io_start(w->relay.loop, &w->on_channel);
+}
+
+/* The wheel turns only while something hangs on it: an idle worker wakes for its heartbeat alone. */
+static void watch_wheel(struct worker *w)
+{
+    struct relay *relay = &w->relay;
+    bool is_needed = relay->wheel.n_hung > 0;
+
+    if (is_needed == (bool)ev_is_active(&w->tick))
+        return;
+    if (is_needed)
+        ev_timer_again(relay->loop, &w->tick);
+    else
+        ev_timer_stop(relay->loop, &w->tick);
+}
+
+static void end_turn(struct worker *w)
+{
+    struct relay *relay = &w->relay;
+
+    life_bury(relay);
+    access_log_flush(&relay->access);
+    watch_channel(w);
+    watch_wheel(w);
+    if (w->is_draining && relay->n_open == 0 && accepts_is_empty(&w->accepts))
+        w->is_done = true;
+
+    uint64_t now_ns = clock_now_ns();
+    atomic_store_explicit(&w->row->connections, relay->n_open, memory_order_relaxed);
+    atomic_store_explicit(&w->row->heartbeat_ns, now_ns, memory_order_relaxed);
+    counter_add(&w->row->busy_ns, now_ns - w->woken_ns);
+}
+
+static bool is_spinning(const struct worker *w)
+{
+    return w->current != NULL && w->current->model->global.spin_ns > 0 &&
+           clock_now_ns() - w->relay.moved_ns < (uint64_t)w->current->model->global.spin_ns;
+}
+
+static void run(struct worker *w)
+{
+    while (!w->is_done) {
+        w->woken_ns = clock_now_ns();
+        ev_run(w->relay.loop, is_spinning(w) ? EVRUN_NOWAIT : EVRUN_ONCE);
+        end_turn(w);
+    }
+}
+
+/* ---- beginning and end ---- */
+
+static void on_room(void *owner)
+{
+    struct worker *w = owner;
+    accepts_make_room(&w->accepts);
+}
+
+static unsigned int loop_flags(uint32_t poller)
+{
+    static const unsigned int backends[] = {
+        [POLLER_AUTO] = EVBACKEND_EPOLL,        [POLLER_EPOLL] = EVBACKEND_EPOLL,
+        [POLLER_LINUXAIO] = EVBACKEND_LINUXAIO, [POLLER_IOURING] = EVBACKEND_IOURING,
+        [POLLER_POLL] = EVBACKEND_POLL,         [POLLER_SELECT] = EVBACKEND_SELECT,
+    };
+    bool is_known = poller < sizeof backends / sizeof *backends;
+    return EVFLAG_NOENV | (is_known ? backends[poller] : EVBACKEND_EPOLL);
+}
+
+/* Descriptors beyond two a connection go to pipes and to parked host sockets. */
+static void share_spare_fds(struct relay *relay, uint64_t most_open)
+{
+    struct rlimit limit;
+    int64_t spare = 0;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * most_open + RESERVED_FDS)
+        spare = (int64_t)(limit.rlim_cur - 2 * most_open - RESERVED_FDS);
+    splice_init(&relay->pipes,
+                (int)(spare / 4 < SPLICE_PIPES_MOST ? spare / 4 : SPLICE_PIPES_MOST));
+    relay->most_parked = spare / 4 < PARKED_MOST ? spare / 4 : PARKED_MOST;
+}
+
+static int init_relay(struct worker *w, const struct hello *hello)
+{
+    struct relay *relay = &w->relay;
+
+    relay->loop = ev_loop_new(loop_flags(hello->poller));
+    relay->scratch = malloc(SCRATCH_BYTES);
+    relay->scratch_bytes = SCRATCH_BYTES;
+    if (relay->loop == NULL || relay->scratch == NULL)
+        return -1;
+    relay->segment = &w->segment;
+    relay->slot = hello->slot;
+    relay->now_ns = clock_now_ns();
+    relay->on_end = on_room;
+    relay->owner = w;
+    /* Unique over all workers, and over this slot's earlier ones; below 2^53, for JSON's sake. */
+    relay->next_id =
+        ((uint64_t)(hello->slot + 1) << 40) + atomic_load(&w->row->accepted_total) + 1;
+    pool_init(&relay->conns, sizeof(struct conn), CONNS_A_SLAB);
+    pool_init(&relay->buffers, SCRATCH_BYTES, BUFFERS_A_SLAB);
+    deadline_init(&relay->wheel, relay->now_ns);
+    list_init(&relay->all);
+    list_init(&relay->graves);
+    live_allot_init(&relay->live);
+    random_init(&relay->random, 0);
+    relay->access.fd = w->access_fd;
+    relay->access.daemon = w->segment.daemon;
+    share_spare_fds(relay, hello->max_connections);
+    accepts_init(&w->accepts, relay, hello->max_connections);
+    return 0;
+}
+
+static void start_watchers(struct worker *w)
+{
+    struct ev_loop *loop = w->relay.loop;
+
+    ev_io_init(&w->on_channel, on_channel_ready, w->channel.fd, EV_READ);
+    ev_io_init(&w->on_tasks, on_tasks_ready, task_threads_fd(w->tasks), EV_READ);
+    ev_check_init(&w->on_woken, on_woken);
+    ev_set_priority(&w->on_woken, EV_MAXPRI);
+    ev_timer_init(&w->heartbeat, on_heartbeat, 0., HEARTBEAT_MS / 1000.);
+    ev_timer_init(&w->tick, on_tick, 0., DEADLINE_TICK_MS / 1000.);
+    ev_timer_init(&w->drain_limit, on_drain_limit, 0., 0.);
+    w->on_channel.data = w->on_tasks.data = w->on_woken.data = w;
+    w->heartbeat.data = w->tick.data = w->drain_limit.data = w;
+    w->beat_ns = clock_now_ns();
+    w->beat_every_ns = HEARTBEAT_MS * CLOCK_NS_PER_MS;
+
+    ev_io_start(loop, &w->on_channel);
+    ev_io_start(loop, &w->on_tasks);
+    ev_check_start(loop, &w->on_woken);
+    ev_timer_again(loop, &w->heartbeat);
+}
+
+/* The first message: who we are, the segment, where lines go. */
+static int take_hello(struct worker *w, struct hello *hello)
+{
+    struct received *message = &w->received;
+    struct pollfd wait = {.fd = w->channel.fd, .events = POLLIN};
+    char name[32];
+
+    while (poll(&wait, 1, -1) < 0 && errno == EINTR)
+        ;
+    if (channel_receive(&w->channel, message) != 1)
+        return -1;
+    if (message->head.kind != MSG_HELLO || message->n_fds != 3 ||
+        message->length < sizeof *hello) {
+        channel_close_fds(message);
+        return -1;
+    }
+    memcpy(hello, message->payload, sizeof *hello);
+    w->log_fd = message->fds[1];
+    w->access_fd = message->fds[2];
+    snprintf(name, sizeof name, "worker %u", hello->slot);
+    log_set_name(name);
+    log_set_level((enum log_level)hello->log_level);
+    log_to_fd(w->log_fd);
+    if (segment_attach(&w->segment, message->fds[0]) != 0) {
+        log_error("cannot map the shared segment: %s", strerror(errno));
+        return -1;
+    }
+    w->row = &w->segment.slots[hello->slot];
+    return 0;
+}
+
+static void fini(struct worker *w)
+{
+    struct relay *relay = &w->relay;
+
+    life_bury(relay);
+    access_log_flush(&relay->access);
+    task_threads_free(w->tasks);
+    accepts_fini(&w->accepts);
+    if (w->prepared != NULL)
+        generation_put(w->prepared);
+    if (w->current != NULL)
+        generation_put(w->current);
+    atomic_store(&w->row->connections, 0);
+    live_allot_fini(&relay->live);
+    pool_fini(&relay->conns);
+    pool_fini(&relay->buffers);
+    splice_fini(&relay->pipes);
+    free(relay->scratch);
+    ev_loop_destroy(relay->loop);
+    log_flush();
+    channel_fini(&w->channel);
+    segment_fini(&w->segment);
+    close(w->access_fd);
+    close(w->log_fd);
+}
+
+int worker_main(int channel_fd)
+{
+    struct worker *w = calloc(1, sizeof *w);
+    struct hello hello;
+    int status = EXIT_FAILURE;
+
+    if (w == NULL)
+        return status;
+    signal(SIGPIPE, SIG_IGN);
+    /* Ctrl-C reaches the whole foreground group; when to end is master's to say. */
+    signal(SIGINT, SIG_IGN);
+    channel_init(&w->channel, channel_fd);
+    w->access_fd = w->log_fd = -1;
+    if (take_hello(w, &hello) != 0)
+        goto end;
+    w->tasks = task_threads_new(1);
+    if (w->tasks == NULL || init_relay(w, &hello) != 0) {
+        log_error("cannot start: %s", strerror(errno));
+        goto end;
+    }
+    start_watchers(w);
+    run(w);
+    fini(w);
+    status = EXIT_SUCCESS;
+end:
+    free(w);
+    return status;
+}
