@@ -47,4 +47,18 @@ bool scheduler_is_tried(const struct pick_request *request, uint32_t index);
 /* For schedulers: claims the host's place under its limit; false when it is full. */
 bool scheduler_claim(const struct group *group, uint32_t index);
 
+/*
+ * For schedulers: claims the next usable host that is neither tried nor full.
+ * first  where in group->usable to begin; the search goes once round
+ * Returns its index into group->hosts, or -1 when there is none.
+ */
+int32_t scheduler_scan(const struct group *group, const struct pick_request *request,
+                       uint32_t first);
+
+/*
+ * For schedulers: the host's weight, at least 1 (it may have become 0 since the list of the usable
+ * was made; the next pick sees that).
+ */
+uint32_t scheduler_weight(const struct group *group, uint32_t index);
+
 #endif

@@ -15,6 +15,8 @@ struct list_node {
 #define container_of(node, type, member)                                                       \
     ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): the names they declare take no parentheses. */
+
 /* Runs over the nodes; the current node may not be removed (use LIST_FOREACH_SAFE for that). */
 #define LIST_FOREACH(node, head)                                                               \
     for (struct list_node *node = (head)->next; node != (head); node = node->next)
@@ -23,6 +25,8 @@ struct list_node {
 #define LIST_FOREACH_SAFE(node, after, head)                                                   \
     for (struct list_node *node = (head)->next, *after = node->next; node != (head);           \
          node = after, after = node->next)
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Makes head an empty list. */
 static inline void list_init(struct list_node *head)

@@ -18,7 +18,9 @@ enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
  * and is written by one write(2). A descriptor that is not ready to take it at once (poll with
  * no timeout) or that fails loses the line, which is counted. Bytes below 0x20 and 0x7f
  * become \xHH. Consecutive equal texts are folded: the first is written, then
- * "last line repeated N times" when another text comes or log_flush is called.
+ * "last line repeated N times" when another text comes or log_flush is called; a text that has
+ * rested from one log_flush to the next is written again. errno stays as it was. SIGPIPE must
+ * be ignored: the reader of a pipe may go between poll and write.
  */
 
 /* Names the process, as "master", "director", "worker 2"; copied. Before it: level info, stderr. */
@@ -36,6 +38,9 @@ void log_to_fd(int fd);
  * once a second) with the facility of syslog(3), as LOG_DAEMON; time and name as RFC 3164.
  */
 void log_to_syslog(int facility);
+
+/* As log_to_syslog, with the datagrams sent to the unix socket at path (at most 107 bytes). */
+void log_to_syslog_at(const char *path, int facility);
 
 /* The descriptor given last with log_to_fd, -1 for syslog. */
 int log_fd(void);

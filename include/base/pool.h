@@ -27,6 +27,9 @@ void pool_fini(struct pool *pool);
 /* An object of zero bytes, or NULL with errno ENOMEM. */
 void *pool_take(struct pool *pool);
 
+/* As pool_take, but what the bytes hold is left to chance: for storage that is written before it is read. */
+void *pool_take_unset(struct pool *pool);
+
 /* Takes the object back; NULL does nothing. */
 void pool_give(struct pool *pool, void *object);
 

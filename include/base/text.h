@@ -21,7 +21,7 @@ struct text {
 /* Frees the storage; the text is empty again. */
 void text_fini(struct text *text);
 
-/* Forgets the contents, keeps the storage. */
+/* Forgets the contents and a failure, keeps the storage. */
 void text_clear(struct text *text);
 
 /* Adds length bytes, which may hold NUL. */

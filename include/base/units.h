@@ -30,12 +30,12 @@ int units_parse_percent(const char *text, int64_t *out_percent);
 /* yes no true false on off 1 0, in lower case. */
 int units_parse_bool(const char *text, bool *out);
 
-/* A whole number >= 0. "010" is refused, since people disagree whether it is eight. */
+/* A whole number >= 0. "010" is refused, here and before any unit, since people disagree whether it is eight. */
 int units_parse_number(const char *text, int64_t *out);
 
 /*
- * Printers write the shortest text that parses back to the same value ("5m", not "300s"),
- * NUL-terminated, and return out.
+ * Printers write the shortest text that parses back to the same value ("5m", not "300s"; a
+ * duration keeps its unit: "30s", not "30"; zero is "0"), NUL-terminated, and return out.
  */
 const char *units_print_duration(char out[UNITS_TEXT_BYTES], int64_t ms);
 const char *units_print_size(char out[UNITS_TEXT_BYTES], int64_t bytes);

@@ -27,8 +27,15 @@ struct sock_options {
  */
 int sock_open_listener(const struct addr *address, const char *interface);
 
-/* Tunes a socket; an accepted socket inherits all of it from its listener. Returns 0, or -1 with errno at the first that fails. */
+/*
+ * Tunes a socket, whatever it was tuned to before: also what is at the kernel's way is set
+ * back to it. An accepted socket inherits all of it from its listener. Returns 0, or -1 with
+ * errno at the first that fails.
+ */
 int sock_tune(int fd, const struct sock_options *options);
+
+/* As sock_tune for a socket never tuned before: what stays the kernel's way costs no call. */
+int sock_tune_fresh(int fd, const struct sock_options *options);
 
 /* Starts listening, or changes the backlog of one that listens. Returns 0 or -1 with errno. */
 int sock_listen(int fd, int backlog);
@@ -57,8 +64,21 @@ void sock_arm_reset(int fd);
 /* Takes and clears SO_ERROR; 0 when there is none. */
 int sock_take_error(int fd);
 
-/* New connections to this TCP listener are no longer answered (a filter drops SYNs), half-open ones may finish. 0 or -1. */
+/*
+ * New connections to this TCP listener are no longer answered (a filter drops SYNs), half-open
+ * ones may finish. Returns 0, or -1 with errno; EPERM on newer kernels (seen on 6.18), which
+ * want CAP_NET_ADMIN for a filter on a TCP socket: then use sock_open_sink.
+ */
 int sock_refuse_new(int listener);
+
+/*
+ * The same for a whole reuseport group, without privilege: one more socket joins the group of
+ * the member, drops every SYN, and all new connections are steered to it. (Only a SYN with an
+ * untouched hop limit of 255, which no usual system sends, waits in its queue.)
+ * n_members  sockets of the group that listen now
+ * Returns the sink, the caller's; close it after the members. -1 with errno.
+ */
+int sock_open_sink(int member, uint16_t n_members);
 
 /*
  * Steers new connections of the reuseport group of fd to the given members at random.

@@ -9,8 +9,9 @@
 #include "base/list.h"
 #include "net/fdpass.h"
 
-#define CHANNEL_CHILD_FD 3       /* a child's end of its channel */
-#define CHANNEL_MOST_BYTES 65536 /* a message with its head */
+#define CHANNEL_CHILD_FD 3        /* a child's end of its channel */
+#define CHANNEL_MOST_BYTES 65536  /* a message with its head */
+#define CHANNEL_MOST_WAITING 4096 /* messages kept for a peer that does not read */
 
 /*
  * m>c master to child, c>m the other way, w worker, d director. Every message begins with
@@ -89,22 +90,25 @@ void channel_fini(struct channel *channel);
  * Sends, or queues when the peer is busy, one message.
  * payload  may be NULL when length is 0; together with the head at most CHANNEL_MOST_BYTES
  * fds      stay the caller's, n_fds <= FDPASS_MOST
- * Returns 0, or -1 with errno (EPIPE and ECONNRESET: the peer is gone).
+ * Returns 0, or -1 with errno (EPIPE and ECONNRESET: the peer is gone; ENOBUFS: it has not read
+ * for so long that CHANNEL_MOST_WAITING messages wait; EMSGSIZE: too much for one message).
  */
 int channel_send(struct channel *channel, const struct message *message, const void *payload,
                  size_t length, const int *fds, int n_fds);
 
 /* True while messages are queued: watch for writing and call channel_flush. */
 int channel_is_waiting(const struct channel *channel);
+
+/* Sends what the peer takes now. 0 (some may still wait), or -1 with errno as channel_send. */
 int channel_flush(struct channel *channel);
 
 /* A received message. payload points into the caller's received struct. */
 struct received {
     struct message head;
-    unsigned char bytes[CHANNEL_MOST_BYTES];
-    unsigned char *payload;
-    size_t length;        /* of payload */
-    int fds[FDPASS_MOST]; /* the caller's: close or keep each */
+    _Alignas(8) unsigned char bytes[CHANNEL_MOST_BYTES];
+    unsigned char *payload; /* aligned to 8 */
+    size_t length;          /* of payload */
+    int fds[FDPASS_MOST];   /* the caller's: close or keep each */
     int n_fds;
 };
 

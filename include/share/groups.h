@@ -4,10 +4,12 @@
 #define SHARE_GROUPS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct segment;
 
+/* Connections that wait for a place are counted by service: service_shard.waiting. */
 struct group_row {
     _Alignas(64) _Atomic uint64_t
         cursor; /* round robin: high 32 bits epoch, low 32 position; see group_next_position */
@@ -15,16 +17,21 @@ struct group_row {
         epoch; /* moves with every change of weight, state or health of a host in it */
     _Atomic uint32_t ejected; /* hosts ejected now */
     _Atomic uint32_t is_used; /* by master */
-    _Atomic uint32_t waiting; /* connections queued now, over all workers */
 };
 
 /*
  * The next position of the shared cursor in a cycle of length positions (> 0): 0, 1, …
- * length-1, 0, … over all workers together. A new epoch starts at 0 again, so that every run of
- * k * length picks after a change of weights is exact.
+ * length-1, 0, … over all workers together. A new epoch begins a new cycle, so that every run
+ * of k * length picks after a change of weights is exact. A caller whose epoch is older than the
+ * cursor's gets the cursor's position and leaves it where it is.
  * epoch  what the caller built its order from
+ * start  where a cycle of a new epoch begins, taken modulo length
  */
-uint32_t group_next_position(struct group_row *row, uint32_t epoch, uint32_t length);
+uint32_t group_next_position(struct group_row *row, uint32_t epoch, uint32_t length,
+                             uint32_t start);
+
+/* The position that comes next, taking none; false when the cursor is of another epoch. */
+bool group_peek_position(const struct group_row *row, uint32_t epoch, uint32_t *position_out);
 
 /* Says that something about the group's hosts changed: every worker rebuilds its order at its next pick. */
 void group_touch(const struct segment *segment, uint32_t group);

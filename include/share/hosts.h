@@ -49,10 +49,12 @@ struct host_row {
     _Atomic uint64_t ejected_until_ns; /* monotonic; 0 = not ejected */
     _Atomic int64_t since_ns;          /* wall clock of the last change of state */
     _Atomic uint64_t line_hash;        /* by master: its line in the file */
-    _Atomic uint32_t reason_at;        /* which of the two texts holds; toggled by the writer */
-    char reason[2][HOST_REASON_BYTES]; /* last fault in words, NUL-terminated, shown escaped */
+    _Atomic uint32_t reason_at; /* its lowest bit says which text holds; writers add one */
+    _Atomic char reason
+        [2]
+        [HOST_REASON_BYTES]; /* last fault in words, NUL-terminated, shown escaped; read it by host_read_reason */
     _Atomic uint32_t
-        reason_lock; /* claims the right to write a reason: a try-lock, dropped when held */
+        reason_lock; /* claims the right to write a reason: a try-lock, dropped when held; the millisecond it was taken, so that one left by a dead process runs out; 0 = free */
 };
 
 #define HOST_CONNECT_BUCKETS 16
@@ -62,7 +64,7 @@ struct host_shard {
     _Atomic uint64_t failures[FAILURES];
     _Atomic uint64_t connect_ns_sum;
     _Atomic uint64_t connect_buckets
-        [HOST_CONNECT_BUCKETS]; /* bucket n: connect time <= 2^n * 64 us; last: all above */
+        [HOST_CONNECT_BUCKETS]; /* bucket n: connect time <= 2^n * 64 us and in no lower one; last: all above */
 };
 
 /* Sums over all workers, for showing. */
@@ -109,7 +111,7 @@ bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t ho
                        enum host_failure failure, const struct host_eject_rules *rules,
                        uint64_t now_ns, const char *reason);
 
-/* A connect succeeded after connect_ns: counts, ends the run of failures. Cheap when there was none. */
+/* A connect succeeded after connect_ns: counts (connections_total, sum, bucket), ends the run of failures. Cheap when there was none. */
 void host_note_success(const struct segment *segment, uint32_t slot, uint32_t host,
                        uint64_t connect_ns);
 
@@ -125,7 +127,7 @@ host_failure_word(enum host_failure failure); /* "refused" "timeout" "unreachabl
 /* Whether new connections may go there: up, not drained, down or ejected, weight above 0. */
 bool host_is_usable(const struct host_row *row, uint64_t now_ns);
 
-/* Setters that stamp since_ns and move the group's epoch when something changed. */
+/* Setters that move the group's epoch when something changed, and stamp since_ns (a weight is no state: it does not). */
 void host_set_admin(const struct segment *segment, uint32_t host, enum host_admin admin);
 void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weight);
 void host_set_health(const struct segment *segment, uint32_t host, enum host_health health,
@@ -137,7 +139,10 @@ void host_read_reason(const struct host_row *row, char out[HOST_REASON_BYTES]);
 /* Adds up all shards. */
 void host_sum(const struct segment *segment, uint32_t host, struct host_figures *out);
 
-/* Master: makes the row and its shards as new (zeroes), for a host that was not known. */
+/* Master: makes the row and its shards as new (zeroes, since_ns now), for a host that was not known. is_used is left to master. */
 void host_reset(const struct segment *segment, uint32_t host, uint32_t group);
+
+/* Master: no generation names the host any more: ends its ejection, clears is_used. Call it before group_reset of its group. */
+void host_forget(const struct segment *segment, uint32_t host);
 
 #endif

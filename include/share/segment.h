@@ -4,6 +4,7 @@
 #define SHARE_SEGMENT_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "share/groups.h"
@@ -34,6 +35,9 @@ struct daemon_row {
         change; /* bumped whenever rows changed that a waiting process may care for */
     _Atomic uint64_t access_lines, access_dropped;
     _Atomic uint64_t next_connection; /* connection ids: unique over all workers */
+    /* One more than the highest row ever in use: nobody looks (and so pays for pages) beyond. */
+    _Atomic uint32_t slots_used;                             /* by segment_use_slot */
+    _Atomic uint32_t hosts_used, groups_used, services_used; /* by host_reset, … */
 };
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING };
 
@@ -65,21 +69,34 @@ int segment_attach(struct segment *segment, int fd);
 /* Unmaps it, closes the descriptor. */
 void segment_fini(struct segment *segment);
 
+/* Master, before the first process sits in the slot: sums look at used slots only. */
+void segment_use_slot(struct segment *segment, uint32_t slot);
+
+/* Raises a mark (one of daemon_row's …_used) to at least used; it never goes back. */
+void segment_raise(_Atomic uint32_t *mark, uint32_t used);
+
 /*
  * Settles what a dead worker held: subtracts its in-flight shards from the hosts' totals,
- * zeroes its gauges (connections now), frees its live rows. Counters stay.
+ * zeroes its gauges (connections and queued now), frees its live rows, moves the change counter
+ * (places have come free). Counters stay.
  * Called by master after the process is reaped and before its slot is used again.
  */
 void segment_settle(struct segment *segment, uint32_t slot);
 
 /*
  * One look at what kills at a bad instant may have left: for each host the excess of its
- * total over its shards. Call it ten times over a second, then finish: totals
- * are lowered by the least excess seen. Zero is the state before the first look.
+ * total over its shards, for each group that of its count of ejected hosts over those that are.
+ * Call it ten times over a second, then finish: totals are lowered by the least excess seen
+ * (raised, should each look have found them too low). Zero is the state before the first look.
  */
+struct segment_excess {
+    int64_t least, most;
+};
 struct segment_audit {
     uint32_t looks;
-    int32_t *least; /* per host; owned */
+    uint32_t n_hosts, n_groups;
+    struct segment_excess *hosts, *groups; /* owned, as is counts */
+    int64_t *counts;                       /* ejected hosts by group, of one look */
 };
 int segment_audit_look(struct segment *segment, struct segment_audit *audit);
 void segment_audit_finish(struct segment *segment, struct segment_audit *audit);

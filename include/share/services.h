@@ -16,12 +16,13 @@ struct service_row {
 
 struct service_shard {
     _Alignas(64) _Atomic int64_t connections; /* open now */
+    _Atomic int64_t waiting;                  /* of these, queued for a place at a host */
     _Atomic uint64_t connections_total, bytes_in, bytes_out;
     _Atomic uint64_t outcomes[OUTCOMES]; /* ended connections by outcome */
 };
 
 struct service_figures {
-    int64_t connections;
+    int64_t connections, waiting;
     uint64_t connections_total, bytes_in, bytes_out;
     uint64_t outcomes[OUTCOMES];
 };

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of the director process, with the test as its master. */
+#include "director/director.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "conf/bundle.h"
+#include "net/ask.h"
+#include "share/channel.h"
+#include "share/segment.h"
+
+/* A running director, its channel, what it was given. */
+struct rig {
+    pid_t pid;
+    struct channel channel;
+    struct received received;
+    struct segment segment;
+    int log_pipe[2], access_pipe[2];
+    char folder[32], control[64], log[64];
+};
+
+static void tell(struct rig *rig, enum message_kind kind, uint64_t generation, const int *fds,
+                 int n_fds, const void *payload, size_t length)
+{
+    const struct message message = {.kind = kind, .generation = generation};
+    assert_int_equal(channel_send(&rig->channel, &message, payload, length, fds, n_fds), 0);
+}
+
+/* Waits for the next message, which must be of this kind. */
+static const struct message *hear(struct rig *rig, enum message_kind kind)
+{
+    struct pollfd ready = {.fd = rig->channel.fd, .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 20000), 1);
+    assert_int_equal(channel_receive(&rig->channel, &rig->received), 1);
+    channel_close_fds(&rig->received);
+    assert_int_equal(rig->received.head.kind, kind);
+    return &rig->received.head;
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static void greet(struct rig *rig)
+{
+    const struct hello hello = {.log_level = 3, .has_control = 1, .master_pid = getpid()};
+    const struct logs logs = {.has_log_sink = 1, .log_facility = -1, .access_facility = -1};
+    int control = listen_at(rig->control);
+    const int fds[] = {rig->segment.fd, rig->log_pipe[1], rig->log_pipe[0], rig->access_pipe[0],
+                       control};
+    tell(rig, MSG_HELLO, 0, fds, 5, &hello, sizeof hello);
+    close(control);
+    int log = open(rig->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    tell(rig, MSG_LOGS, 0, &log, 1, &logs, sizeof logs);
+    close(log);
+}
+
+static int open_rig(void **state)
+{
+    static struct rig rig;
+    int ends[2];
+    memset(&rig, 0, sizeof rig);
+    snprintf(rig.folder, sizeof rig.folder, "/tmp/director.XXXXXX");
+    if (mkdtemp(rig.folder) == NULL || segment_create(&rig.segment) != 0 ||
+        pipe2(rig.log_pipe, O_CLOEXEC | O_NONBLOCK) != 0 ||
+        pipe2(rig.access_pipe, O_CLOEXEC | O_NONBLOCK) != 0 || fdpass_pair(ends) != 0)
+        return -1;
+    snprintf(rig.control, sizeof rig.control, "%s/control", rig.folder);
+    snprintf(rig.log, sizeof rig.log, "%s/log", rig.folder);
+    rig.pid = fork();
+    if (rig.pid == 0) {
+        close(ends[0]);
+        exit(director_main(ends[1])); /* with the leak check that _exit skips */
+    }
+    close(ends[1]);
+    channel_init(&rig.channel, ends[0]);
+    greet(&rig);
+    *state = &rig;
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    struct rig *rig = *state;
+    channel_fini(&rig->channel);
+    if (rig->pid > 0)
+        waitpid(rig->pid, NULL, 0);
+    segment_fini(&rig->segment);
+    for (int i = 0; i < 2; i++) {
+        close(rig->log_pipe[i]);
+        close(rig->access_pipe[i]);
+    }
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", rig->folder);
+    return system(command);
+}
+
+static const char configuration[] = "[global]\npidfile =\ncontrol =\n"
+                                    "[service web]\nlisten = 127.0.0.1:8080\ngroup = main\n"
+                                    "[group main]\nhost = app1 192.0.2.1:80\n";
+
+static int pack(void)
+{
+    struct problems problems = {0};
+    const struct conf_request request = {.text = configuration};
+    struct model *model = conf_load(&request, &problems);
+    if (model == NULL)
+        fail_msg("%s", problems.errors.at);
+    uint32_t number = 0;
+    const struct bundle_rows rows = {&number, &number, &number, &number, 1, 1, 1, 1};
+    int fd = bundle_pack(model, &rows);
+    assert_true(fd >= 0);
+    conf_free(model);
+    problems_fini(&problems);
+    return fd;
+}
+
+static void commit(struct rig *rig, uint64_t generation)
+{
+    int bundle = pack();
+    tell(rig, MSG_PREPARE, generation, &bundle, 1, NULL, 0);
+    close(bundle);
+    assert_int_equal(hear(rig, MSG_READY)->generation, generation);
+    tell(rig, MSG_COMMIT, generation, NULL, 0, NULL, 0);
+    assert_int_equal(hear(rig, MSG_COMMITTED)->generation, generation);
+    atomic_store(&rig->segment.daemon->generation, generation);
+    atomic_store(&rig->segment.daemon->state, DAEMON_SERVING);
+}
+
+static int get(const struct rig *rig, const char *path, struct text *body)
+{
+    struct ask_answer answer = {0};
+    struct text why = {0};
+    if (ask(rig->control, "GET", path, NULL, &answer, &why) != 0)
+        fail_msg("%s", why.at);
+    if (body != NULL)
+        *body = answer.body;
+    else
+        text_fini(&answer.body);
+    return answer.status;
+}
+
+static int stop(struct rig *rig)
+{
+    int status = 0;
+    tell(rig, MSG_STOP, 0, NULL, 0, NULL, 0);
+    assert_int_equal(waitpid(rig->pid, &status, 0), rig->pid);
+    rig->pid = 0;
+    return status;
+}
+
+static void read_log(const struct rig *rig, char *out, size_t capacity)
+{
+    FILE *file = fopen(rig->log, "r");
+    assert_non_null(file);
+    out[fread(out, 1, capacity - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void serves_once_a_configuration_is_committed(void **state)
+{
+    struct rig *rig = *state;
+    struct text body;
+    assert_int_equal(get(rig, "/healthz", NULL), 503);
+    commit(rig, 1);
+    assert_int_equal(get(rig, "/healthz", NULL), 200);
+    assert_int_equal(get(rig, "/running.json", &body), 200);
+    assert_non_null(strstr(body.at, "\"address\":\"192.0.2.1:80\""));
+    text_fini(&body);
+    assert_int_equal(stop(rig), 0);
+}
+
+static void commits_the_next_and_retires_the_last(void **state)
+{
+    struct rig *rig = *state;
+    commit(rig, 1);
+    commit(rig, 2);
+    assert_int_equal(hear(rig, MSG_RETIRED)->generation, 1);
+    assert_int_equal(stop(rig), 0);
+}
+
+static void refuses_a_bundle_that_is_none(void **state)
+{
+    struct rig *rig = *state;
+    commit(rig, 1);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    tell(rig, MSG_PREPARE, 2, &null, 1, NULL, 0);
+    close(null);
+    assert_int_equal(hear(rig, MSG_REFUSED)->generation, 2);
+    assert_true(rig->received.length > 0);
+    commit(rig, 3); /* the next good one works */
+    assert_int_equal(stop(rig), 0);
+}
+
+static void forgets_what_is_aborted(void **state)
+{
+    struct rig *rig = *state;
+    commit(rig, 1);
+    int bundle = pack();
+    tell(rig, MSG_PREPARE, 2, &bundle, 1, NULL, 0);
+    close(bundle);
+    tell(rig, MSG_ABORT, 2, NULL, 0, NULL, 0);
+    int again = pack();
+    tell(rig, MSG_PREPARE, 3, &again, 1, NULL, 0);
+    close(again);
+    const struct message *message;
+    do /* the abort may have come before or after the answer to 2 */
+        message = hear(rig, MSG_READY);
+    while (message->generation == 2);
+    assert_int_equal(message->generation, 3);
+    assert_int_equal(get(rig, "/healthz", NULL), 200);
+    assert_int_equal(stop(rig), 0);
+}
+
+static void drains_as_told(void **state)
+{
+    struct rig *rig = *state;
+    struct text body;
+    commit(rig, 1);
+    tell(rig, MSG_DRAIN, 0, NULL, 0, NULL, 0);
+    /* Messages and requests come by different ways: wait until it has taken the first. */
+    while (get(rig, "/healthz", NULL) == 200)
+        ;
+    assert_int_equal(get(rig, "/healthz", NULL), 503);
+    assert_int_equal(get(rig, "/running.json", &body), 200);
+    assert_non_null(strstr(body.at, "\"state\":\"draining\""));
+    text_fini(&body);
+    assert_int_equal(stop(rig), 0);
+}
+
+static void passes_a_reload_to_master(void **state)
+{
+    struct rig *rig = *state;
+    commit(rig, 1);
+    pid_t client = fork();
+    if (client == 0) {
+        struct ask_answer answer = {0};
+        struct text why = {0};
+        int result = ask(rig->control, "POST", "/api/reload", NULL, &answer, &why);
+        _exit(result == 0 && answer.status == 409 &&
+                      strstr(answer.body.at, "a:1: bad\\u000ab:2: worse\"") != NULL
+                  ? 0
+                  : 1);
+    }
+    struct message result = {.kind = MSG_RESULT, .number = hear(rig, MSG_RELOAD)->number};
+    static const char text[] = "a:1: bad\nb:2: worse\n";
+    assert_int_equal(channel_send(&rig->channel, &result, text, strlen(text), NULL, 0), 0);
+    int status = -1;
+    assert_int_equal(waitpid(client, &status, 0), client);
+    assert_int_equal(status, 0);
+    assert_int_equal(stop(rig), 0);
+}
+
+static void writes_every_line_before_it_ends(void **state)
+{
+    struct rig *rig = *state;
+    static char log[65536];
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(write(rig->log_pipe[1], "a line of a worker\n", 19), 19);
+    assert_int_equal(stop(rig), 0);
+    read_log(rig, log, sizeof log);
+    size_t lines = 0;
+    for (const char *at = log; (at = strstr(at, "a line of a worker\n")) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 500);
+}
+
+static void ends_when_master_is_gone(void **state)
+{
+    struct rig *rig = *state;
+    static char log[65536];
+    int status;
+    commit(rig, 1);
+    assert_int_equal(write(rig->log_pipe[1], "the last line\n", 14), 14);
+    shutdown(rig->channel.fd, SHUT_RDWR);
+    assert_int_equal(waitpid(rig->pid, &status, 0), rig->pid);
+    assert_true(WIFEXITED(status));
+    rig->pid = 0;
+    read_log(rig, log, sizeof log);
+    assert_non_null(strstr(log, "the last line\n"));
+    assert_non_null(strstr(log, "master is gone"));
+}
+
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG_TEST(serves_once_a_configuration_is_committed),
+        RIG_TEST(commits_the_next_and_retires_the_last),
+        RIG_TEST(refuses_a_bundle_that_is_none),
+        RIG_TEST(forgets_what_is_aborted),
+        RIG_TEST(drains_as_told),
+        RIG_TEST(passes_a_reload_to_master),
+        RIG_TEST(writes_every_line_before_it_ends),
+        RIG_TEST(ends_when_master_is_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of the rows of services. */
+#include "share/services.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "share/segment.h"
+
+static int open_segment(void **state)
+{
+    static struct segment segment;
+    if (segment_create(&segment) != 0)
+        return -1;
+    segment_use_slot(&segment, 2);
+    *state = &segment;
+    return 0;
+}
+
+static int close_segment(void **state)
+{
+    segment_fini(*state);
+    return 0;
+}
+
+static void adds_up_all_workers(void **state)
+{
+    struct segment *segment = *state;
+    struct service_figures figures;
+
+    service_reset(segment, 7);
+    for (uint32_t slot = 0; slot < 3; slot++) {
+        struct service_shard *shard = service_shard(segment, slot, 7);
+        shard->connections = 1 + (int64_t)slot;
+        shard->waiting = 2;
+        shard->connections_total = 10;
+        shard->bytes_in = 100 * slot;
+        shard->bytes_out = 1000;
+        shard->outcomes[OUTCOME_IDLE] = slot;
+    }
+    service_shard(segment, 0, 8)->connections = 50;
+    service_sum(segment, 7, &figures);
+    assert_int_equal(figures.connections, 6);
+    assert_int_equal(figures.waiting, 6);
+    assert_int_equal(figures.connections_total, 30);
+    assert_int_equal(figures.bytes_in, 300);
+    assert_int_equal(figures.bytes_out, 3000);
+    assert_int_equal(figures.outcomes[OUTCOME_IDLE], 3);
+    assert_int_equal(figures.outcomes[OUTCOME_OK], 0);
+}
+
+static void begins_at_zero_after_reset(void **state)
+{
+    struct segment *segment = *state;
+    struct service_figures figures;
+
+    service_shard(segment, 1, 7)->connections_total = 9;
+    service_shard(segment, 2, 7)->outcomes[OUTCOME_SHUTDOWN] = 9;
+    service_shard(segment, 2, 8)->connections_total = 4;
+    service_reset(segment, 7);
+    service_sum(segment, 7, &figures);
+    assert_int_equal(figures.connections_total, 0);
+    assert_int_equal(figures.outcomes[OUTCOME_SHUTDOWN], 0);
+    service_sum(segment, 8, &figures);
+    assert_int_equal(figures.connections_total, 4);
+}
+
+static void gives_each_worker_its_own_cache_lines(void **state)
+{
+    struct segment *segment = *state;
+
+    assert_int_equal((uintptr_t)service_shard(segment, 1, 0) % 64, 0);
+    assert_ptr_equal(service_shard(segment, 1, 0),
+                     service_shard(segment, 0, SEGMENT_SERVICES - 1) + 1);
+    assert_int_equal(sizeof(struct service_shard) % 64, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(adds_up_all_workers),
+        cmocka_unit_test(begins_at_zero_after_reset),
+        cmocka_unit_test(gives_each_worker_its_own_cache_lines),
+    };
+    return cmocka_run_group_tests(tests, open_segment, close_segment);
+}
