@@ -37,7 +37,7 @@ struct conf_request {
     const char *text; /* used when path is NULL; its lines are named "command line" */
     const struct conf_override *overrides;
     size_t n_overrides;
-    bool is_root; /* started by root: a named user must exist, file modes are looked at */
+    bool is_root; /* started by root: the descriptor limit may be raised for max_connections */
 };
 
 /*

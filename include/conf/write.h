@@ -9,6 +9,9 @@
 /* Adds the effective configuration, defaults filled in, in the file's own format; parses back to an equal model. */
 void conf_write(struct text *out, const struct model *model);
 
+/* Adds the keys of [global], with blanks between, that differ but that a reload does not change; nothing when there is none. */
+void conf_write_restarts(struct text *out, const struct model *now, const struct model *next);
+
 /* Adds the roff tables of gaidaros.conf(5), one per section, from the directives table. */
 void conf_write_manual(struct text *out);
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The doors: libmicrohttpd behind libev, on TCP listeners as on the control socket. */
+#ifndef ADMIN_SERVER_H
+#define ADMIN_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "admin/calls.h"
+
+struct ev_loop;
+struct server; /* opaque; owner: the director */
+
+/*
+ * actions  what the doors cannot do themselves; copied
+ * Returns NULL with errno when memory is out.
+ */
+struct server *server_new(struct ev_loop *loop, const struct admin_actions *actions);
+
+/*
+ * Serves a listening socket, which the server then owns; master's duplicate goes on living.
+ * is_control  its file permissions are the authentication: every call is allowed; without it
+ *             the door is read-only
+ * Returns 0, or -1 with errno (the socket is closed then).
+ */
+int server_open_door(struct server *server, int fd, bool is_control);
+
+/* Answers the call that waits with this ticket; does nothing when its caller has gone. */
+void server_answer(struct server *server, uint64_t ticket, const struct call_result *result);
+
+/* Refuses the calls that wait, closes all doors without shutting the sockets for master, frees all. NULL does nothing. */
+void server_free(struct server *server);
+
+#endif

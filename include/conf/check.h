@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What no single key can know: references, duplicates, sums, contradictions. */
+#ifndef CONF_CHECK_H
+#define CONF_CHECK_H
+
+#include "conf/build.h"
+#include "conf/model.h"
+
+#define CHECK_MOST_HOSTS 65536 /* rows of the segment */
+#define CHECK_MOST_GROUPS 4096
+#define CHECK_MOST_SERVICES 1024
+
+/* Adds what is wrong with the model in itself; looks at nothing outside it. */
+void model_check(const struct model *model, struct problems *problems);
+
+#endif

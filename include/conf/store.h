@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* What was read: an arena that holds one configuration, its sections and their effective lines. */
+#ifndef CONF_STORE_H
+#define CONF_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/model.h"
+
+#define ORIGIN_COMMAND_LINE "command line" /* file of what was not read from a file */
+
+struct directive;
+
+/* Memory that is only ever freed as a whole; zero is the valid empty arena. */
+struct arena {
+    struct arena_chunk *chunks; /* newest first */
+    size_t used, capacity;      /* of the newest chunk's bytes */
+};
+
+/* Zeroed memory, aligned for anything, that lives until arena_fini. NULL with errno ENOMEM. */
+void *arena_take(struct arena *arena, size_t bytes);
+
+/* As arena_take for an array; a product that overflows is ENOMEM. */
+void *arena_take_array(struct arena *arena, size_t n, size_t bytes);
+
+/* A NUL-terminated copy of length bytes. NULL with errno ENOMEM. */
+char *arena_copy(struct arena *arena, const char *text, size_t length);
+
+void arena_fini(struct arena *arena);
+
+enum section_kind {
+    SECTION_GLOBAL,
+    SECTION_ADMIN,
+    SECTION_SERVICE,
+    SECTION_GROUP,
+    SECTION_KINDS /* how many */
+};
+
+/* One "key = value" whose key is known. */
+struct conf_line {
+    const struct directive *row;
+    const char *value; /* comment stripped, ${NAME} filled in, double quotes still there */
+    struct origin origin;
+    bool is_override;   /* from the command line, over what was read */
+    bool is_overridden; /* the command line stands over it: checked, but of no effect */
+    struct conf_line *next;
+};
+
+#define ORIGIN_TEXT_BYTES 256
+
+/* "FILE:LINE" for a message, a long name cut; the command line has no lines. Returns out. */
+const char *origin_print(char out[ORIGIN_TEXT_BYTES], const struct origin *origin);
+
+struct conf_section {
+    enum section_kind kind;
+    const char *name;  /* "" for [global] and [admin] */
+    const char *title; /* as between the brackets: "service web" */
+    struct origin origin;
+    bool is_duplicate; /* one of this title came before: checked, but of no effect */
+    struct conf_line *first, *last;
+    struct conf_section *next;
+};
+
+/* Owner: the model built from it, or whoever called store_new while there is none. */
+struct conf_store {
+    struct arena arena;
+    const char *path, *folder; /* as in struct model */
+    bool has_file;             /* false: text alone, so no run-time files by default */
+    struct conf_section *first, *last;
+    size_t n_sections, n_lines;
+};
+
+/* NULL with errno ENOMEM. */
+struct conf_store *store_new(void);
+void store_free(struct conf_store *store);
+
+/* "global", "service": the word a section of this kind begins with. */
+const char *store_kind_word(enum section_kind kind);
+
+/* Adds a section at the end; name is copied. NULL with errno ENOMEM. */
+struct conf_section *store_add_section(struct conf_store *store, enum section_kind kind,
+                                       const char *name, const struct origin *origin);
+
+/* Adds a line at the end of the section; value is copied. NULL with errno ENOMEM. */
+struct conf_line *store_add_line(struct conf_store *store, struct conf_section *section,
+                                 const struct directive *row, const char *value,
+                                 const struct origin *origin);
+
+/* The section's first line of this row that has effect, or NULL. */
+const struct conf_line *store_find_line(const struct conf_section *section,
+                                        const struct directive *row);
+
+/* The section of this kind and name that has effect, or NULL; walks them all. */
+struct conf_section *store_find_section(const struct conf_store *store, enum section_kind kind,
+                                        const char *name);
+
+#endif

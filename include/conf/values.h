@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* One parser with one printer per type of value. */
+#ifndef CONF_VALUES_H
+#define CONF_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "conf/model.h"
+#include "conf/names.h"
+#include "conf/store.h"
+
+struct directive;
+
+/* A word of an enum, as the file spells it. */
+struct value_word {
+    const char *word;
+    int64_t value;
+    bool is_later; /* known, but not yet supported */
+};
+
+/* What a parser may need besides the text. */
+struct value_context {
+    struct arena *arena; /* what is parsed lives here */
+    const char *folder;  /* relative paths count from here */
+    const struct directive *row;
+    struct origin origin;
+    const struct model *model; /* its groups have their names */
+    const struct names *groups;
+    bool may_suggest; /* looking for the nearest name is still affordable */
+    struct text *why; /* gets the sentence when a parser returns false */
+};
+
+/* The interface of a type; constant. */
+struct value_kind {
+    const char *noun; /* for the manual: "duration" */
+    const char *form; /* for messages: "a duration (as 250ms 30s 5m 1h 7d)" */
+    bool is_words;    /* the value is a list of words, not one text */
+    /* Numbers only: text to the field's unit; 0, or -1 with errno EINVAL or ERANGE. */
+    int (*number)(const char *text, int64_t *out);
+    /* Fills the field, or for a row that repeats the element; false with a sentence in why. */
+    bool (*parse)(struct value_context *context, const char *value, void *field);
+    /* Adds text that parses back to the same. */
+    void (*print)(struct text *out, const struct model *model, const struct directive *row,
+                  const void *field);
+};
+
+extern const struct value_kind value_bool, value_number, value_duration, value_spin,
+    value_percent, value_rate, value_workers, value_lifetime;
+extern const struct value_kind value_word, value_text, value_name, value_path,
+    value_socket_path, value_log, value_access_log, value_reference;
+extern const struct value_kind value_pattern; /* include: read by the reader, no field */
+extern const struct value_kind
+    value_other; /* of later issues: text compared with the default */
+
+/* True when the text is the name of a service, group or host: 1 to 49 bytes without blanks and control bytes. */
+bool value_is_name(const char *text);
+
+/* Writes number to the row's field, of 1, 4 or 8 bytes. */
+void value_store_number(const struct directive *row, void *field, int64_t number);
+int64_t value_load_number(const struct directive *row, const void *field);
+
+/* The absolute form of a path that counts from folder; NULL with errno ENOMEM. */
+const char *value_resolve_path(struct arena *arena, const char *folder, const char *path);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The first half of a rollout: what master has to give for it, and the question to everybody. */
+#ifndef MASTER_PREPARE_H
+#define MASTER_PREPARE_H
+
+#include "conf/build.h"
+#include "master/editions.h"
+
+/* Rows, descriptors, logs, worker slots, sockets, the bundle. 0, or -1 with the reasons in problems. */
+int prepare_gather(struct master *master, struct edition *edition, struct problems *problems);
+
+/* Lends new sockets, starts new processes, sends PREPARE. */
+void prepare_ask(struct master *master);
+
+#endif

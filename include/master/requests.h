@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Who asked for a reload, and what they are told. */
+#ifndef MASTER_REQUESTS_H
+#define MASTER_REQUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+
+struct master;
+
+enum asker { ASKER_START, ASKER_SIGNAL, ASKER_DIRECTOR };
+
+/* Owner: the list it is in. */
+struct request {
+    struct list_node node;
+    enum asker asker;
+    uint64_t number; /* ASKER_DIRECTOR: its own */
+    pid_t pid;       /* ASKER_DIRECTOR: the one that asked */
+};
+
+/* Answers; only a director that still lives is told anything, others read the log. */
+void requests_answer_one(struct master *master, const struct request *request, bool is_ok,
+                         const char *text);
+
+/* Answers all of the list and frees them. */
+void requests_answer(struct master *master, struct list_node *requests, bool is_ok,
+                     const char *text);
+
+#endif

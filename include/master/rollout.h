@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Brings one configuration to all processes: prepared by all, then committed, or given up. */
+#ifndef MASTER_ROLLOUT_H
+#define MASTER_ROLLOUT_H
+
+#include <ev.h>
+
+#include "master/editions.h"
+#include "master/requests.h"
+#include "master/sinks.h"
+
+struct master;
+
+enum rollout_stage {
+    ROLLOUT_IDLE,
+    ROLLOUT_PREPARING, /* waiting for every READY */
+    ROLLOUT_COMMITTING /* waiting for every COMMITTED */
+};
+
+/*
+ * One at a time: requests that come meanwhile wait, and are answered all together by the next. The
+ * file is read after the request came, never before.
+ */
+struct rollout {
+    enum rollout_stage stage;
+    struct list_node editions;
+    struct edition *current, *next; /* next: the one under way */
+    uint64_t last_generation;
+    struct list_node asking, waiting; /* answered by the one under way, by the one after it */
+    struct ev_timer limit;
+    struct sinks sinks; /* of next, until it is committed */
+    bool has_sinks;
+    uint32_t slots[SEGMENT_SLOTS]; /* the workers of next, ascending */
+    size_t n_slots;
+    bool are_doors_changed;
+};
+
+void rollout_init(struct master *master);
+void rollout_fini(struct master *master);
+
+/* Asks for a configuration to be read and brought to all. */
+void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid);
+
+/* Gives the one under way up, and answers all that wait; nothing begins any more. */
+void rollout_cancel(struct master *master, const char *why);
+
+/* READY, REFUSED, COMMITTED, RETIRED. */
+void rollout_take(struct master *master, struct child *child, const struct received *message);
+
+/* Someone's state changed: goes on if nobody is waited for any more. */
+void rollout_advance(struct master *master);
+
+/* True when the next configuration has a process in this place. */
+bool rollout_has(const struct rollout *rollout, uint32_t place);
+
+#endif

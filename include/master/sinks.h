@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Where log and access log end, and the pipes by which lines get to their writer. */
+#ifndef MASTER_SINKS_H
+#define MASTER_SINKS_H
+
+#include <stdbool.h>
+
+#include "base/text.h"
+#include "conf/model.h"
+
+/* One opened target. Zero is none. */
+struct sink {
+    enum log_kind kind;
+    int facility; /* LOGS_SYSLOG */
+    int fd;       /* LOGS_FILE: owned; LOGS_STDERR: 2; else meaningless */
+};
+
+/* The targets of one configuration. Zero is none. */
+struct sinks {
+    struct sink log, access;
+};
+
+/*
+ * Opens both targets; a file is made with mode 0640 where there is none.
+ * Returns 0, or -1 with "[global] log: ..." in error and nothing left open.
+ */
+int sinks_open(struct sinks *sinks, const struct model_global *global, struct text *error);
+void sinks_close(struct sinks *sinks);
+
+/* Points this process's own log at the target. */
+void sinks_use(const struct sinks *sinks);
+
+/* The pipes all processes write their lines to; they outlive every reload. */
+struct line_pipes {
+    int log[2], access[2]; /* read end, write end; owned */
+};
+
+/* 0 or -1 with errno. */
+int line_pipes_open(struct line_pipes *pipes);
+
+/* Writes what nobody has taken out to the targets, then closes the pipes. */
+void line_pipes_close(struct line_pipes *pipes, const struct sinks *sinks);
+
+#endif

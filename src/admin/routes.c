@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of what can be read with GET. */
+#include "admin/routes.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "admin/page.h"
+#include "admin/script.h"
+#include "admin/style.h"
+#include "admin/views.h"
+
+enum { OK = 200, NOT_FOUND = 404, UNAVAILABLE = 503 };
+
+struct route {
+    const char *path, *type;
+    void (*view)(struct text *out, const struct status *status); /* shows what is happening */
+    void (*file)(struct text *out);                              /* is always the same */
+};
+
+#define HTML "text/html; charset=utf-8"
+
+static const struct route routes[] = {
+    {"/", HTML, .view = page_html},
+    {"/running", HTML, .view = page_html},
+    {"/running.json", ANSWER_JSON, .view = view_json},
+    {"/running.txt", ANSWER_PLAIN, .view = view_text},
+    {"/style.css", "text/css; charset=utf-8", .file = style_css},
+    {"/page.js", "text/javascript; charset=utf-8", .file = script_js},
+    {"/icon.svg", "image/svg+xml", .file = style_icon},
+};
+
+static const char healthz[] = "/healthz";
+
+static const struct route *route_find(const char *path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        if (strcmp(routes[i].path, path) == 0)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+bool route_is_known(const char *path)
+{
+    return strcmp(path, healthz) == 0 || route_find(path) != NULL;
+}
+
+static void answer_health(const struct status *status, struct answer *answer)
+{
+    if (status == NULL)
+        answer_plain(answer, UNAVAILABLE, "starting");
+    else if (status_is_serving(status))
+        answer_plain(answer, OK, "serving");
+    else
+        answer_plain(answer, UNAVAILABLE, status_is_draining(status) ? "draining" : "starting");
+}
+
+void route_answer(const char *path, const struct status *status, struct answer *answer)
+{
+    if (strcmp(path, healthz) == 0) {
+        answer_health(status, answer);
+        return;
+    }
+    const struct route *route = route_find(path);
+    if (route == NULL) {
+        answer_plain(answer, NOT_FOUND, "404 there is nothing here; try /running");
+        return;
+    }
+    if (route->view != NULL && status == NULL) {
+        answer_plain(answer, UNAVAILABLE, "503 starting");
+        return;
+    }
+    answer->status = OK;
+    answer->type = route->type;
+    text_clear(&answer->body);
+    if (route->view != NULL)
+        route->view(&answer->body, status);
+    else
+        route->file(&answer->body);
+}

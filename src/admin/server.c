@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Puts libmicrohttpd behind libev.
+ *
+ * Each door is a daemon of libmicrohttpd with an epoll set of its own; the set's descriptor and
+ * the daemon's next time limit are watched by our loop, so that nothing runs while nobody asks.
+ * Its limit is on silence; that on a whole request is ours: a client that has not sent its
+ * request within REQUEST_S has its socket shut, and libmicrohttpd closes it.
+ */
+#include "admin/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ev.h>
+#include <microhttpd.h>
+
+#include "admin/exchange.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "net/sock.h"
+
+enum { REQUEST_S = 10, SWEEP_S = 1, CONNECTIONS_MOST = 64, DOOR_BACKLOG = 64 };
+
+struct server {
+    struct ev_loop *loop;
+    struct admin_actions actions;
+    struct list_node doors, clients, waiting;
+    struct ev_timer sweep; /* runs while there are clients */
+    uint64_t last_ticket;
+};
+
+struct door {
+    struct list_node node;
+    struct server *server;
+    struct MHD_Daemon *daemon;
+    struct ev_io watch;
+    struct ev_timer timer;
+    enum access access;
+};
+
+/* An open connection. Owner: libmicrohttpd, as the socket's context. */
+struct client {
+    struct list_node node;
+    int fd;            /* libmicrohttpd's */
+    uint64_t since_ns; /* when it could begin its request; 0 = the request is here whole */
+};
+
+/* Lets libmicrohttpd do what there is to do, then asks it when it next wants to. */
+static void run_door(struct door *door)
+{
+    struct ev_loop *loop = door->server->loop;
+    MHD_run(door->daemon);
+    MHD_UNSIGNED_LONG_LONG limit_ms;
+    ev_timer_stop(loop, &door->timer);
+    if (MHD_get_timeout(door->daemon, &limit_ms) == MHD_YES) {
+        ev_timer_set(&door->timer, (double)limit_ms / 1000, 0.);
+        ev_timer_start(loop, &door->timer);
+    }
+}
+
+static void on_door_ready(struct ev_loop *loop, struct ev_io *watch, int events)
+{
+    (void)loop;
+    (void)events;
+    run_door(container_of(watch, struct door, watch));
+}
+
+static void on_door_time(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    run_door(container_of(timer, struct door, timer));
+}
+
+/* Shuts clients that have taken too long over their request. */
+static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)events;
+    struct server *server = container_of(timer, struct server, sweep);
+    uint64_t now_ns = clock_now_ns();
+    LIST_FOREACH(node, &server->clients) {
+        struct client *client = container_of(node, struct client, node);
+        if (client->since_ns != 0 && now_ns - client->since_ns > REQUEST_S * CLOCK_NS_PER_S)
+            shutdown(client->fd, SHUT_RDWR);
+    }
+    if (list_is_empty(&server->clients))
+        ev_timer_stop(loop, timer);
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **client_slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct server *server = ((struct door *)context)->server;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        struct client *client = *client_slot;
+        if (client != NULL)
+            list_remove(&client->node);
+        free(client);
+        *client_slot = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct client *client = info == NULL ? NULL : calloc(1, sizeof *client);
+    *client_slot = client;
+    if (client == NULL)
+        return;
+    client->fd = info->connect_fd;
+    client->since_ns = clock_now_ns();
+    list_append(&server->clients, &client->node);
+    if (!ev_is_active(&server->sweep))
+        ev_timer_again(server->loop, &server->sweep);
+}
+
+/* Restarts or ends (0) the limit on the client's request. */
+static void set_since(struct MHD_Connection *connection, uint64_t since_ns)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct client *client = info == NULL ? NULL : info->socket_context;
+    if (client != NULL)
+        client->since_ns = since_ns;
+}
+
+static enum MHD_Result send_answer(struct exchange *exchange)
+{
+    return exchange_send(exchange) ? MHD_YES : MHD_NO;
+}
+
+/* Called when the head of a request is here, for each piece of its body, when it is whole, and after a wait. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+                                  const char *path, const char *method, const char *version,
+                                  const char *body, size_t *length, void **exchange_slot)
+{
+    struct door *door = context;
+    struct server *server = door->server;
+    struct exchange *exchange = *exchange_slot;
+    if (exchange == NULL) {
+        exchange = exchange_new(connection, door->access, ++server->last_ticket);
+        *exchange_slot = exchange;
+        if (exchange == NULL)
+            return MHD_NO;
+        return exchange_check(exchange, path, version) ? MHD_YES : send_answer(exchange);
+    }
+    if (*length > 0) {
+        exchange_take(exchange, body, *length);
+        *length = 0;
+        return MHD_YES;
+    }
+    set_since(connection, 0);
+    if (exchange->answer.status != 0)
+        return send_answer(exchange);
+    if (exchange_dispatch(exchange, method, path, &server->actions) == CALL_ANSWERED)
+        return send_answer(exchange);
+    list_append(&server->waiting, &exchange->node);
+    MHD_suspend_connection(connection);
+    return MHD_YES;
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **exchange_slot,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)context;
+    (void)code;
+    exchange_free(*exchange_slot);
+    *exchange_slot = NULL;
+    set_since(connection, clock_now_ns());
+}
+
+/* Paths are compared as they came: a spelling with %HH is another path. */
+static size_t keep_escapes(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+struct server *server_new(struct ev_loop *loop, const struct admin_actions *actions)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return NULL;
+    server->loop = loop;
+    server->actions = *actions;
+    list_init(&server->doors);
+    list_init(&server->clients);
+    list_init(&server->waiting);
+    ev_timer_init(&server->sweep, on_sweep, SWEEP_S, SWEEP_S);
+    return server;
+}
+
+static struct MHD_Daemon *start_daemon(struct door *door, int fd)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, on_request, door,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned int)CONNECTIONS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)REQUEST_S,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, door, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, door, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+}
+
+int server_open_door(struct server *server, int fd, bool is_control)
+{
+    struct door *door = calloc(1, sizeof *door);
+    if (door == NULL || sock_listen(fd, DOOR_BACKLOG) != 0)
+        goto fail;
+    door->server = server;
+    door->access = is_control ? ACCESS_FULL : ACCESS_READONLY;
+    door->daemon = start_daemon(door, fd);
+    if (door->daemon == NULL)
+        goto fail;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    ev_io_init(&door->watch, on_door_ready, info->epoll_fd, EV_READ);
+    ev_timer_init(&door->timer, on_door_time, 0., 0.);
+    ev_io_start(server->loop, &door->watch);
+    list_append(&server->doors, &door->node);
+    run_door(door);
+    return 0;
+
+fail:;
+    int reason = errno != 0 ? errno : EIO;
+    free(door);
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+static void resume(struct exchange *exchange)
+{
+    list_remove(&exchange->node);
+    MHD_resume_connection(exchange->connection);
+}
+
+static void run_doors(struct server *server)
+{
+    LIST_FOREACH(node, &server->doors)
+        run_door(container_of(node, struct door, node));
+}
+
+void server_answer(struct server *server, uint64_t ticket, const struct call_result *result)
+{
+    LIST_FOREACH_SAFE(node, after, &server->waiting) {
+        struct exchange *exchange = container_of(node, struct exchange, node);
+        if (exchange->ticket != ticket)
+            continue;
+        call_finish(result, &exchange->answer);
+        resume(exchange);
+        run_doors(server);
+        return;
+    }
+}
+
+/* libmicrohttpd may not be stopped while a connection is suspended. */
+static void refuse_waiting(struct server *server)
+{
+    LIST_FOREACH_SAFE(node, after, &server->waiting) {
+        struct exchange *exchange = container_of(node, struct exchange, node);
+        answer_refusal(&exchange->answer, MHD_HTTP_SERVICE_UNAVAILABLE, "gaidaros is ending");
+        resume(exchange);
+    }
+    run_doors(server);
+}
+
+void server_free(struct server *server)
+{
+    if (server == NULL)
+        return;
+    refuse_waiting(server);
+    LIST_FOREACH_SAFE(node, after, &server->doors) {
+        struct door *door = container_of(node, struct door, node);
+        ev_io_stop(server->loop, &door->watch);
+        ev_timer_stop(server->loop, &door->timer);
+        /* Quiescing takes the socket back, so that stopping does not shut it for master. */
+        int fd = MHD_quiesce_daemon(door->daemon);
+        MHD_stop_daemon(door->daemon);
+        if (fd >= 0)
+            close(fd);
+        list_remove(&door->node);
+        free(door);
+    }
+    ev_timer_stop(server->loop, &server->sweep);
+    free(server);
+}

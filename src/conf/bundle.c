@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* One sealed memfd that carries a configuration to another process: text, origins, files, row numbers. */
+#include "conf/bundle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/assemble.h"
+#include "conf/directives.h"
+#include "conf/store.h"
+
+/*
+ * A head, the four arrays of row numbers, then the effective lines: path, folder, and for
+ * each section its kind, name, origin, number of lines and these as key, value, origin. A
+ * string is a 32-bit length and its bytes. The reader assembles the model anew by the same
+ * table that built the sender's. All numbers are the machine's own: a bundle never leaves it.
+ */
+#define BUNDLE_MAGIC "gaidaros"
+#define BUNDLE_VERSION 1
+#define BUNDLE_MOST_BYTES (INT64_C(1) << 30)
+#define FILE_NONE 0
+#define FILE_SAME 1 /* as the origin before */
+#define FILE_NEW 2  /* its name follows */
+
+struct head {
+    char magic[8];
+    uint32_t version, has_file;
+    uint64_t bytes; /* of all, head included */
+    uint64_t n_sections;
+    uint64_t n_services, n_groups, n_hosts, n_listeners;
+};
+
+/* ---- packing ---- */
+
+struct packer {
+    struct text out;
+    const char *file; /* of the origin before */
+};
+
+static void pack_u32(struct packer *packer, uint32_t number)
+{
+    text_append(&packer->out, &number, sizeof number);
+}
+
+static void pack_string(struct packer *packer, const char *string)
+{
+    size_t length = strlen(string);
+    pack_u32(packer, (uint32_t)length);
+    text_append(&packer->out, string, length);
+}
+
+static void pack_origin(struct packer *packer, const struct origin *origin)
+{
+    bool is_same = origin->file == packer->file;
+    pack_u32(packer, origin->file == NULL ? FILE_NONE : is_same ? FILE_SAME : FILE_NEW);
+    if (origin->file != NULL && !is_same)
+        pack_string(packer, origin->file);
+    if (origin->file != NULL)
+        packer->file = origin->file;
+    pack_u32(packer, origin->line);
+}
+
+static void pack_section(struct packer *packer, const struct conf_section *section)
+{
+    uint32_t n_lines = 0;
+    for (const struct conf_line *line = section->first; line != NULL; line = line->next)
+        n_lines += !line->is_overridden;
+    pack_u32(packer, section->kind);
+    pack_string(packer, section->name);
+    pack_origin(packer, &section->origin);
+    pack_u32(packer, n_lines);
+    for (const struct conf_line *line = section->first; line != NULL; line = line->next) {
+        if (line->is_overridden)
+            continue;
+        pack_string(packer, line->row->key);
+        pack_string(packer, line->value);
+        pack_origin(packer, &line->origin);
+    }
+}
+
+static void pack_numbers(struct packer *packer, const uint32_t *numbers, size_t n)
+{
+    if (n > 0)
+        text_append(&packer->out, numbers, n * sizeof *numbers);
+}
+
+/* A sealed memfd of these bytes, or -1 with errno. */
+static int seal(const char *bytes, size_t length)
+{
+    int fd = memfd_create("gaidaros configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -1;
+    while (length > 0) {
+        ssize_t written = write(fd, bytes, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            goto fail;
+        bytes += written;
+        length -= (size_t)written;
+    }
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
+        return fd;
+fail:;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int bundle_pack(const struct model *model, const struct bundle_rows *rows)
+{
+    struct packer packer = {0};
+    struct head head = {.magic = BUNDLE_MAGIC,
+                        .version = BUNDLE_VERSION,
+                        .has_file = model->store->has_file,
+                        .n_services = rows->n_services,
+                        .n_groups = rows->n_groups,
+                        .n_hosts = rows->n_hosts,
+                        .n_listeners = rows->n_listeners};
+    for (const struct conf_section *section = model->store->first; section != NULL;
+         section = section->next)
+        head.n_sections++;
+    text_append(&packer.out, &head, sizeof head);
+    pack_numbers(&packer, rows->services, rows->n_services);
+    pack_numbers(&packer, rows->groups, rows->n_groups);
+    pack_numbers(&packer, rows->hosts, rows->n_hosts);
+    pack_numbers(&packer, rows->listeners, rows->n_listeners);
+    pack_string(&packer, model->path);
+    pack_string(&packer, model->folder);
+    for (const struct conf_section *section = model->store->first; section != NULL;
+         section = section->next)
+        pack_section(&packer, section);
+    int fd = -1;
+    if (packer.out.failed) {
+        errno = ENOMEM;
+    } else {
+        head.bytes = packer.out.length;
+        memcpy(packer.out.at, &head, sizeof head);
+        fd = seal(packer.out.at, packer.out.length);
+    }
+    int error = errno;
+    text_fini(&packer.out);
+    errno = error;
+    return fd;
+}
+
+/* ---- unpacking: every step looks at what is left first ---- */
+
+struct unpacker {
+    const char *at, *end;
+    struct conf_store *store;
+    const char *file; /* of the origin before */
+};
+
+static bool unpack_u32(struct unpacker *unpacker, uint32_t *number)
+{
+    if ((size_t)(unpacker->end - unpacker->at) < sizeof *number)
+        return false;
+    memcpy(number, unpacker->at, sizeof *number);
+    unpacker->at += sizeof *number;
+    return true;
+}
+
+static bool unpack_string(struct unpacker *unpacker, const char **string)
+{
+    uint32_t length;
+    if (!unpack_u32(unpacker, &length) || (size_t)(unpacker->end - unpacker->at) < length ||
+        memchr(unpacker->at, '\0', length) != NULL)
+        return false;
+    *string = arena_copy(&unpacker->store->arena, unpacker->at, length);
+    unpacker->at += length;
+    return *string != NULL;
+}
+
+static bool unpack_origin(struct unpacker *unpacker, struct origin *origin)
+{
+    uint32_t how;
+    *origin = (struct origin){0};
+    if (!unpack_u32(unpacker, &how) || how > FILE_NEW)
+        return false;
+    if (how == FILE_NEW && !unpack_string(unpacker, &unpacker->file))
+        return false;
+    if (how != FILE_NONE)
+        origin->file = unpacker->file;
+    return (how == FILE_NONE || origin->file != NULL) && unpack_u32(unpacker, &origin->line);
+}
+
+static bool unpack_line(struct unpacker *unpacker, struct conf_section *section)
+{
+    const char *key, *value;
+    struct origin origin;
+    if (!unpack_string(unpacker, &key) || !unpack_string(unpacker, &value) ||
+        !unpack_origin(unpacker, &origin) || origin.file == NULL)
+        return false;
+    const struct directive *row = directives_find(section->kind, key);
+    return row != NULL && store_add_line(unpacker->store, section, row, value, &origin) != NULL;
+}
+
+static bool unpack_section(struct unpacker *unpacker)
+{
+    uint32_t kind, n_lines;
+    const char *name;
+    struct origin origin;
+    if (!unpack_u32(unpacker, &kind) || kind >= SECTION_KINDS ||
+        !unpack_string(unpacker, &name) || !unpack_origin(unpacker, &origin) ||
+        !unpack_u32(unpacker, &n_lines))
+        return false;
+    struct conf_section *section =
+        store_add_section(unpacker->store, (enum section_kind)kind, name, &origin);
+    if (section == NULL)
+        return false;
+    for (uint32_t i = 0; i < n_lines; i++)
+        if (!unpack_line(unpacker, section))
+            return false;
+    return true;
+}
+
+static bool unpack_numbers(struct unpacker *unpacker, uint32_t **numbers, size_t *n_out,
+                           uint64_t n)
+{
+    if (n > (size_t)(unpacker->end - unpacker->at) / sizeof **numbers)
+        return false;
+    *numbers = arena_take_array(&unpacker->store->arena, n, sizeof **numbers);
+    if (*numbers == NULL)
+        return false;
+    memcpy(*numbers, unpacker->at, n * sizeof **numbers);
+    unpacker->at += n * sizeof **numbers;
+    *n_out = n;
+    return true;
+}
+
+static bool unpack_store(struct unpacker *unpacker, struct bundle_rows *rows)
+{
+    struct head head;
+    size_t length = (size_t)(unpacker->end - unpacker->at);
+    if (length < sizeof head)
+        return false;
+    memcpy(&head, unpacker->at, sizeof head);
+    if (memcmp(head.magic, BUNDLE_MAGIC, sizeof head.magic) != 0 ||
+        head.version != BUNDLE_VERSION || head.bytes != length)
+        return false;
+    unpacker->at += sizeof head;
+    unpacker->store->has_file = head.has_file != 0;
+    if (!unpack_numbers(unpacker, &rows->services, &rows->n_services, head.n_services) ||
+        !unpack_numbers(unpacker, &rows->groups, &rows->n_groups, head.n_groups) ||
+        !unpack_numbers(unpacker, &rows->hosts, &rows->n_hosts, head.n_hosts) ||
+        !unpack_numbers(unpacker, &rows->listeners, &rows->n_listeners, head.n_listeners) ||
+        !unpack_string(unpacker, &unpacker->store->path) ||
+        !unpack_string(unpacker, &unpacker->store->folder))
+        return false;
+    for (uint64_t i = 0; i < head.n_sections; i++)
+        if (!unpack_section(unpacker))
+            return false;
+    return unpacker->at == unpacker->end;
+}
+
+/* All bytes, by pread: the offset is shared with every process that has the descriptor. */
+static char *read_all(int fd, size_t *length)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return NULL;
+    if (status.st_size < (off_t)sizeof(struct head) || status.st_size > BUNDLE_MOST_BYTES) {
+        errno = EINVAL;
+        return NULL;
+    }
+    char *bytes = malloc((size_t)status.st_size);
+    *length = 0;
+    while (bytes != NULL && *length < (size_t)status.st_size) {
+        ssize_t taken =
+            pread(fd, bytes + *length, (size_t)status.st_size - *length, (off_t)*length);
+        if (taken < 0 && errno == EINTR)
+            continue;
+        if (taken <= 0) {
+            errno = taken == 0 ? EINVAL : errno;
+            free(bytes);
+            return NULL;
+        }
+        *length += (size_t)taken;
+    }
+    return bytes;
+}
+
+static bool rows_fit(const struct model *model, const struct bundle_rows *rows)
+{
+    return rows->n_services == model->n_services && rows->n_groups == model->n_groups &&
+           rows->n_hosts == model->n_hosts && rows->n_listeners == model->n_listens;
+}
+
+struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problems *problems)
+{
+    size_t length, errors_before = problems->n_errors;
+    *rows_out = (struct bundle_rows){0};
+    char *bytes = read_all(fd, &length);
+    if (bytes == NULL) {
+        problems_add(problems, NULL, NULL, NULL, "the bundle cannot be read: %s",
+                     strerror(errno));
+        return NULL;
+    }
+    struct unpacker unpacker = {.at = bytes, .end = bytes + length, .store = store_new()};
+    struct bundle_rows rows = {0};
+    bool is_whole = unpacker.store != NULL && unpack_store(&unpacker, &rows);
+    free(bytes);
+    struct model *model = is_whole ? model_assemble(unpacker.store, problems) : NULL;
+    if (model == NULL)
+        store_free(unpacker.store);
+    if (model == NULL && problems->n_errors == errors_before)
+        problems_add(problems, NULL, NULL, NULL, "the bundle is damaged");
+    if (model != NULL && problems->n_errors == errors_before && !rows_fit(model, &rows))
+        problems_add(problems, NULL, NULL, NULL, "the bundle's row numbers do not fit it");
+    if (model != NULL && problems->n_errors > errors_before) {
+        conf_free(model);
+        model = NULL;
+    }
+    if (model != NULL)
+        *rows_out = rows;
+    return model;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* What no single key can know: references, duplicates, sums, contradictions. */
+#include "conf/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/assemble.h"
+#include "conf/directives.h"
+#include "conf/names.h"
+
+struct check {
+    const struct model *model;
+    struct problems *problems;
+    bool *is_used; /* per group */
+    struct names names;
+    bool has_memory;
+};
+
+/* Where the key was written, or the section when it is a default. */
+static const struct origin *place(const struct conf_section *section,
+                                  const struct directive *row)
+{
+    const struct conf_line *line = store_find_line(section, row);
+    return line != NULL ? &line->origin : section != NULL ? &section->origin : NULL;
+}
+
+static void check_counts(const struct check *check)
+{
+    const struct model *model = check->model;
+    const struct origin whole = {.file = model->path};
+    if (store_find_section(model->store, SECTION_GLOBAL, "") == NULL &&
+        model->n_services == 0 && model->n_groups == 0 && model->store->first == NULL)
+        problems_add(check->problems, &whole, NULL, NULL, "there is nothing in it");
+    else if (model->n_services == 0)
+        problems_add(check->problems, &whole, NULL, NULL, "there is no [service] section");
+    if (model->n_services > CHECK_MOST_SERVICES)
+        problems_add(check->problems, &whole, NULL, NULL, "%zu services are more than %d",
+                     model->n_services, CHECK_MOST_SERVICES);
+    if (model->n_groups > CHECK_MOST_GROUPS)
+        problems_add(check->problems, &whole, NULL, NULL, "%zu groups are more than %d",
+                     model->n_groups, CHECK_MOST_GROUPS);
+    if (model->n_hosts > CHECK_MOST_HOSTS)
+        problems_add(check->problems, &whole, NULL, NULL, "%zu hosts are more than %d",
+                     model->n_hosts, CHECK_MOST_HOSTS);
+}
+
+/* ---- [global] ---- */
+
+static void check_timeouts(const struct check *check, const struct conf_section *global)
+{
+    const struct directive *adopt =
+        DIRECTIVE_OF(SECTION_GLOBAL, model_global, adopt_timeout_ms);
+    const struct directive *stuck =
+        DIRECTIVE_OF(SECTION_GLOBAL, model_global, stuck_timeout_ms);
+    const struct model_global *values = &check->model->global;
+    if (values->adopt_timeout_ms < values->stuck_timeout_ms)
+        return;
+    bool is_by_stuck = store_find_line(global, adopt) == NULL;
+    problems_add(check->problems, place(global, is_by_stuck ? stuck : adopt), "global",
+                 is_by_stuck ? stuck->key : adopt->key,
+                 "%s (%" PRId64 " ms) must be less than %s (%" PRId64 " ms)", adopt->key,
+                 values->adopt_timeout_ms, stuck->key, values->stuck_timeout_ms);
+}
+
+/* One file cannot be two things. */
+static void check_paths(const struct check *check, const struct conf_section *global)
+{
+    const struct model_global *values = &check->model->global;
+    const struct {
+        const char *path;
+        const struct directive *row;
+    } files[] = {
+        {values->pidfile, DIRECTIVE_OF(SECTION_GLOBAL, model_global, pidfile)},
+        {values->control, DIRECTIVE_OF(SECTION_GLOBAL, model_global, control)},
+        {values->log.path, DIRECTIVE_OF(SECTION_GLOBAL, model_global, log)},
+        {values->access_log.path, DIRECTIVE_OF(SECTION_GLOBAL, model_global, access_log)},
+    };
+    for (size_t i = 1; i < sizeof files / sizeof files[0]; i++)
+        for (size_t k = 0; k < i; k++)
+            if (files[i].path[0] != '\0' && strcmp(files[i].path, files[k].path) == 0)
+                problems_add(check->problems, place(global, files[i].row), "global",
+                             files[i].row->key, "the same file as %s", files[k].row->key);
+}
+
+/* ---- groups ---- */
+
+static void check_group(struct check *check, const struct conf_section *section, size_t index)
+{
+    const struct model_group *group = &check->model->groups[index];
+    const struct directive *row = DIRECTIVE_OF(SECTION_GROUP, model_group, hosts);
+    int64_t weights = 0;
+    size_t n_lines = 0;
+    for (size_t i = 0; i < group->n_hosts; i++) {
+        const struct model_host *host = &group->hosts[i];
+        char where[ORIGIN_TEXT_BYTES];
+        size_t first;
+        weights += host->weight;
+        if (names_put(&check->names, index, host->name, strlen(host->name), i, &first) != 0)
+            check->has_memory = false;
+        else if (first != i)
+            problems_add(check->problems, &host->origin, section->title, row->key,
+                         "a second host %s in this group, the first is at %s", host->name,
+                         origin_print(where, &group->hosts[first].origin));
+    }
+    for (const struct conf_line *line = section->first; line != NULL; line = line->next)
+        n_lines += line->row == row;
+    /* Only when every line could be read: else the weight may stand in a bad one. */
+    if (n_lines > 0 && n_lines == group->n_hosts && weights == 0)
+        problems_add(check->problems, place(section, row), section->title, row->key,
+                     "every host has weight=0: none could ever be chosen");
+    if (!check->is_used[index])
+        problems_warn(check->problems, &section->origin, section->title, NULL,
+                      "no service uses this group");
+}
+
+/* ---- services ---- */
+
+static void warn_no_effect(const struct check *check, const struct conf_section *section,
+                           const struct directive *row, int64_t ms, int64_t idle_ms)
+{
+    if (ms > idle_ms && store_find_line(section, row) != NULL)
+        problems_warn(check->problems, place(section, row), section->title, row->key,
+                      "longer than %s (%" PRId64 " ms), which ends the connection first",
+                      DIRECTIVE_OF(SECTION_SERVICE, model_service, idle_timeout_ms)->key,
+                      idle_ms);
+}
+
+static void check_service(const struct check *check, const struct conf_section *section,
+                          size_t index)
+{
+    const struct model_service *service = &check->model->services[index];
+    if (service->group != MODEL_NO_GROUP)
+        check->is_used[service->group] = true;
+    warn_no_effect(check, section,
+                   DIRECTIVE_OF(SECTION_SERVICE, model_service, half_close_timeout_ms),
+                   service->half_close_timeout_ms, service->idle_timeout_ms);
+    warn_no_effect(check, section,
+                   DIRECTIVE_OF(SECTION_SERVICE, model_service, user_timeout_ms),
+                   service->user_timeout_ms, service->idle_timeout_ms);
+}
+
+/* ---- addresses ---- */
+
+/* A listen line with what it takes to talk about it; at is what the hash table compares. */
+struct listener {
+    const struct model_listen *listen;
+    const char *section; /* "admin", "service web" */
+    struct listener_at {
+        unsigned char address[16];
+        uint16_t port;
+        char interface[16]; /* "" = any */
+    } at;
+};
+
+static void listener_fill(struct listener *listener, const struct model_listen *listen,
+                          const char *section)
+{
+    const struct addr *address = &listen->address;
+    struct listener_at *at = &listener->at;
+    listener->listen = listen;
+    listener->section = section;
+    at->port = addr_port(address);
+    strncpy(at->interface, listen->interface, sizeof at->interface - 1);
+    if (address->any.sa_family == AF_INET6) {
+        memcpy(at->address, &address->in6.sin6_addr, sizeof at->address);
+    } else {
+        /* As ::ffff:a.b.c.d, so that 0.0.0.0 and :: stay different. */
+        memset(at->address + 10, 0xff, 2);
+        memcpy(at->address + 12, &address->in.sin_addr, 4);
+    }
+}
+
+static void refuse_listener(const struct check *check, const struct listener *listener,
+                            const struct listener *other)
+{
+    const char *key = DIRECTIVE_OF(SECTION_SERVICE, model_service, listens)->key;
+    char own[ADDR_TEXT_BYTES], theirs[ADDR_TEXT_BYTES], where[ORIGIN_TEXT_BYTES];
+    problems_add(check->problems, &listener->listen->origin, listener->section, key,
+                 "%s is taken by %s of [%s] at %s", addr_print(own, &listener->listen->address),
+                 addr_print(theirs, &other->listen->address), other->section,
+                 origin_print(where, &other->listen->origin));
+}
+
+/* Finds another listener that has this very place, with the interface or with any. */
+static bool find_other(const struct check *check, struct listener_at at, size_t self,
+                       size_t *found)
+{
+    if (names_find(&check->names, UINT64_MAX, &at, sizeof at, found) && *found != self)
+        return true;
+    memset(at.interface, 0, sizeof at.interface);
+    return names_find(&check->names, UINT64_MAX, &at, sizeof at, found) && *found != self;
+}
+
+/* Is the listener's address covered by another's, equal or wildcard? */
+static void check_listener(const struct check *check, const struct listener *all, size_t index)
+{
+    const struct listener *listener = &all[index];
+    struct listener_at any = listener->at;
+    size_t found;
+    memset(any.address, 0, sizeof any.address);
+    struct listener_at any_v4 = any;
+    memset(any_v4.address + 10, 0xff, 2);
+    bool is_v4 = listener->listen->address.any.sa_family == AF_INET;
+    /* A wildcard :: takes both families. */
+    if (find_other(check, listener->at, index, &found) ||
+        find_other(check, any, index, &found) ||
+        (is_v4 && find_other(check, any_v4, index, &found)))
+        refuse_listener(check, listener, &all[found]);
+}
+
+static void check_listeners(struct check *check)
+{
+    const struct model *model = check->model;
+    size_t n = 0, existing, most = model->n_listens + model->admin.n_listens;
+    struct listener *all = calloc(most + 1, sizeof *all);
+    if (all == NULL) {
+        check->has_memory = false;
+        return;
+    }
+    for (size_t i = 0; i < model->admin.n_listens; i++)
+        listener_fill(&all[n++], &model->admin.listens[i], "admin");
+    size_t index = 0;
+    for (const struct conf_section *section = model->store->first; section != NULL;
+         section = section->next) {
+        if (section->kind != SECTION_SERVICE || section->is_duplicate)
+            continue;
+        const struct model_service *service = &model->services[index++];
+        for (size_t i = 0; i < service->n_listens; i++)
+            listener_fill(&all[n++], &service->listens[i], section->title);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (names_put(&check->names, UINT64_MAX, &all[i].at, sizeof all[i].at, i, &existing) !=
+            0)
+            check->has_memory = false;
+    for (size_t i = 0; i < n; i++)
+        check_listener(check, all, i);
+    names_fini(&check->names); /* its keys end here */
+    free(all);
+}
+
+static void check_admin(const struct check *check)
+{
+    const struct model_admin *admin = &check->model->admin;
+    const char *key = DIRECTIVE_OF(SECTION_ADMIN, model_admin, listens)->key;
+    for (size_t i = 0; i < admin->n_listens; i++) {
+        const struct model_listen *listen = &admin->listens[i];
+        char printed[ADDR_TEXT_BYTES];
+        if (!addr_is_loopback(&listen->address) && !listen->insecure)
+            problems_add(check->problems, &listen->origin, "admin", key,
+                         "%s lies beyond loopback: write the word insecure behind it to show "
+                         "the page to everybody (tls and users are not yet supported)",
+                         addr_print(printed, &listen->address));
+    }
+}
+
+void model_check(const struct model *model, struct problems *problems)
+{
+    struct check check = {.model = model,
+                          .problems = problems,
+                          .is_used = calloc(model->n_groups + 1, sizeof(bool)),
+                          .has_memory = true};
+    if (check.is_used == NULL) {
+        problems_add(problems, NULL, NULL, NULL, "out of memory");
+        return;
+    }
+    const struct conf_section *global = store_find_section(model->store, SECTION_GLOBAL, "");
+    size_t service = 0, group = 0;
+    check_counts(&check);
+    check_timeouts(&check, global);
+    check_paths(&check, global);
+    for (const struct conf_section *section = model->store->first; section != NULL;
+         section = section->next)
+        if (section->kind == SECTION_SERVICE && !section->is_duplicate)
+            check_service(&check, section, service++);
+    for (const struct conf_section *section = model->store->first; section != NULL;
+         section = section->next)
+        if (section->kind == SECTION_GROUP && !section->is_duplicate)
+            check_group(&check, section, group++);
+    check_admin(&check);
+    names_fini(&check.names);
+    check_listeners(&check);
+    if (!check.has_memory)
+        problems_add(problems, NULL, NULL, NULL, "out of memory");
+    free(check.is_used);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* THE table: every key of the file with its type, default, bounds, unit, reach and sentence. */
+#include "conf/directives.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "conf/endpoints.h"
+
+#define FIELD(type, member)                                                                    \
+    .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
+#define LIST(type, array, count)                                                               \
+    .offset = offsetof(struct type, array), .count_offset = offsetof(struct type, count),      \
+    .bytes = sizeof(*((struct type *)0)->array), .repeats = true
+#define WORDS(table) .words = (table), .n_words = sizeof(table) / sizeof((table)[0])
+
+static const struct value_word log_levels[] = {
+    {"error", LEVEL_ERROR, false},
+    {"warning", LEVEL_WARNING, false},
+    {"info", LEVEL_INFO, false},
+    {"debug", LEVEL_DEBUG, false},
+};
+static const struct value_word access_formats[] = {
+    {"text", ACCESS_TEXT, false},
+    {"json", ACCESS_JSON, false},
+};
+static const struct value_word pollers[] = {
+    {"auto", POLLER_AUTO, false},         {"epoll", POLLER_EPOLL, false},
+    {"linuxaio", POLLER_LINUXAIO, false}, {"iouring", POLLER_IOURING, false},
+    {"poll", POLLER_POLL, false},         {"select", POLLER_SELECT, false},
+};
+static const struct value_word protocols[] = {
+    {"tcp", PROTOCOL_TCP, false},
+    {"udp", PROTOCOL_UDP, true},
+};
+static const struct value_word schedulers[] = {
+    {"roundrobin", SCHEDULER_ROUNDROBIN, false}, {"leastconn", SCHEDULER_LEASTCONN, false},
+    {"random", SCHEDULER_RANDOM, false},         {"weighted", SCHEDULER_WEIGHTED, false},
+    {"twochoices", SCHEDULER_TWOCHOICES, true},  {"source", SCHEDULER_SOURCE, true},
+    {"maglev", SCHEDULER_MAGLEV, true},          {"first", SCHEDULER_FIRST, false},
+};
+
+/* clang-format off */
+static const struct directive rows[] = {
+    { SECTION_GLOBAL, "workers", &value_workers, FIELD(model_global, workers), .def = "auto", .min = "1", .max = "256",
+      .says = "Worker processes: auto is one for each core that the daemon may use, lowered to the cgroup's quota." },
+    { SECTION_GLOBAL, "user", &value_name, FIELD(model_global, user), .def = "", .reach = REACH_RESTART,
+      .says = "Account that workers and the director run as when the daemon was started by root; empty is gaidaros, or nobody where there is no such account." },
+    { SECTION_GLOBAL, "group", &value_name, FIELD(model_global, group), .def = "", .reach = REACH_RESTART,
+      .says = "Group that workers and the director run as when the daemon was started by root; empty is the account's own." },
+    { SECTION_GLOBAL, "daemon", &value_bool, FIELD(model_global, daemon), .def = "no", .reach = REACH_RESTART,
+      .says = "Go to the background once every listener is bound and every worker accepts." },
+    { SECTION_GLOBAL, "pidfile", &value_path, FIELD(model_global, pidfile), .def = "/run/gaidaros/gaidaros.pid", .may_be_empty = true, .reach = REACH_RESTART,
+      .says = "File that holds the process id of the master while the daemon runs; empty is none." },
+    { SECTION_GLOBAL, "control", &value_socket_path, FIELD(model_global, control), .def = "/run/gaidaros/control.sock", .may_be_empty = true, .reach = REACH_RESTART,
+      .says = "Control socket for gaidarosctl, open to its owner alone; empty is none." },
+    { SECTION_GLOBAL, "include", &value_pattern, .repeats = true,
+      .says = "Further files, as a name or a pattern below this file's folder, with the same owner, writable by nobody else, without [global]; a plain name must exist." },
+    { SECTION_GLOBAL, "resolver", &value_other, .def = "", .repeats = true, .is_later = true,
+      .says = "Address of a DNS server; empty is those of resolv.conf." },
+    { SECTION_GLOBAL, "cache", &value_other, .def = "/var/lib/gaidaros", .is_later = true,
+      .says = "Folder for fetched revocation lists and staples." },
+    { SECTION_GLOBAL, "log", &value_log, FIELD(model_global, log), .def = "stderr",
+      .says = "Where messages go: stderr, syslog, syslog:FACILITY, or a file." },
+    { SECTION_GLOBAL, "log_level", &value_word, FIELD(model_global, log_level), .def = "info", WORDS(log_levels),
+      .says = "Least urgent messages that are written." },
+    { SECTION_GLOBAL, "access_log", &value_access_log, FIELD(model_global, access_log), .def = "off",
+      .says = "Where a line for each finished connection goes: off, syslog, syslog:FACILITY, or a file." },
+    { SECTION_GLOBAL, "access_format", &value_word, FIELD(model_global, access_format), .def = "text", WORDS(access_formats),
+      .says = "Form of the access log's lines." },
+    { SECTION_GLOBAL, "max_connections", &value_number, FIELD(model_global, max_connections), .def = "0", .min = "0", .max = "10000000",
+      .says = "Most connections that one worker holds at a time; 0 is what the file descriptor limit allows." },
+    { SECTION_GLOBAL, "stick_entries", &value_number, FIELD(model_global, stick_entries), .def = "100000", .min = "1", .max = "100000000", .is_later = true, .reach = REACH_RESTART,
+      .says = "Size of the table that remembers clients' hosts." },
+    { SECTION_GLOBAL, "source_entries", &value_number, FIELD(model_global, source_entries), .def = "100000", .min = "1", .max = "100000000", .is_later = true, .reach = REACH_RESTART,
+      .says = "Size of the tables that count connections by source." },
+    { SECTION_GLOBAL, "stuck_timeout", &value_duration, FIELD(model_global, stuck_timeout_ms), .def = "5s", .min = "100ms", .max = "1h",
+      .says = "Kill and replace a worker that has been silent for so long." },
+    { SECTION_GLOBAL, "adopt_timeout", &value_duration, FIELD(model_global, adopt_timeout_ms), .def = "500ms", .min = "20ms", .max = "1h",
+      .says = "Let the other workers take the waiting clients of one that has been silent for so long; must be less than stuck_timeout." },
+    { SECTION_GLOBAL, "drain_timeout", &value_duration, FIELD(model_global, drain_timeout_ms), .def = "10s", .min = "0", .max = "7d",
+      .says = "At SIGTERM, how long open connections may take to finish." },
+    { SECTION_GLOBAL, "poller", &value_word, FIELD(model_global, poller), .def = "auto", WORDS(pollers), .reach = REACH_RESTART,
+      .says = "Kernel interface that the event loops use." },
+    { SECTION_GLOBAL, "spin", &value_spin, FIELD(model_global, spin_ns), .def = "0", .min = "0", .max = "100ms",
+      .says = "Poll for so long before sleeping (as 50us): lower latency for a core's whole time." },
+    { SECTION_GLOBAL, "locale", &value_other, .def = "", .is_later = true,
+      .says = "Language of messages; empty is the environment's." },
+
+    { SECTION_ADMIN, "listen", &value_admin_listen, LIST(model_admin, listens, n_listens),
+      .says = "Address of the status page; one beyond loopback needs the word insecure behind it." },
+    { SECTION_ADMIN, "certificate", &value_other, .def = "", .is_later = true,
+      .says = "Certificate of the page's HTTPS." },
+    { SECTION_ADMIN, "user", &value_other, .def = "", .repeats = true, .is_later = true,
+      .says = "Name, crypt(3) hash, and full or readonly." },
+    { SECTION_ADMIN, "users_file", &value_other, .def = "", .is_later = true,
+      .says = "File with the same three fields, one user a line." },
+    { SECTION_ADMIN, "refresh", &value_duration, FIELD(model_admin, refresh_ms), .def = "5s", .min = "1s", .max = "1d",
+      .says = "How often the page renews itself." },
+    { SECTION_ADMIN, "title", &value_text, FIELD(model_admin, title), .def = "gaidaros", .max = "200",
+      .says = "Heading of the page." },
+    { SECTION_ADMIN, "url", &value_text, FIELD(model_admin, url), .def = "", .max = "2000",
+      .says = "Where the heading links to; empty is nowhere." },
+
+    { SECTION_SERVICE, "listen", &value_listen, LIST(model_service, listens, n_listens), .is_required = true,
+      .says = "Address that clients connect to; *:PORT is both families. Options behind it: backlog=N (connections that may wait to be accepted), interface=NAME." },
+    { SECTION_SERVICE, "protocol", &value_word, FIELD(model_service, protocol), .def = "tcp", WORDS(protocols),
+      .says = "What clients speak below the application." },
+    { SECTION_SERVICE, "group", &value_reference, FIELD(model_service, group), .is_required = true, .reach = REACH_NEW_CONNECTIONS,
+      .says = "The enabled group: its hosts get the connections." },
+    { SECTION_SERVICE, "standby", &value_other, .def = "", .is_later = true,
+      .says = "Groups that the service may be switched to." },
+    { SECTION_SERVICE, "failover", &value_bool, .def = "yes", .is_later = true,
+      .says = "Use the standby groups in their order while the enabled group has no usable host." },
+    { SECTION_SERVICE, "route", &value_other, .def = "", .repeats = true, .is_later = true,
+      .says = "Choose another group by SNI, ALPN or source." },
+    { SECTION_SERVICE, "allow", &value_other, .def = "0.0.0.0/0 ::/0", .repeats = true, .is_later = true,
+      .says = "Networks whose clients are served." },
+    { SECTION_SERVICE, "deny", &value_other, .def = "", .repeats = true, .is_later = true,
+      .says = "Networks whose clients are not served; stands over allow." },
+    { SECTION_SERVICE, "max_connections", &value_number, .def = "0", .min = "0", .max = "10000000", .is_later = true,
+      .says = "Most connections of the service; 0 is no limit." },
+    { SECTION_SERVICE, "max_connections_per_source", &value_number, .def = "0", .min = "0", .max = "10000000", .is_later = true,
+      .says = "Most connections from one source; 0 is no limit." },
+    { SECTION_SERVICE, "connection_rate_per_source", &value_rate, .def = "0", .is_later = true,
+      .says = "Most new connections from one source in a time; 0 is no limit." },
+    { SECTION_SERVICE, "connect_timeout", &value_duration, FIELD(model_service, connect_timeout_ms), .def = "3s", .min = "10ms", .max = "1h", .reach = REACH_NEW_CONNECTIONS,
+      .says = "How long a host may take to answer a connect before the next one is tried." },
+    { SECTION_SERVICE, "idle_timeout", &value_duration, FIELD(model_service, idle_timeout_ms), .def = "5m", .min = "100ms", .max = "365d", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Close a connection over which nothing has moved for so long." },
+    { SECTION_SERVICE, "half_close_timeout", &value_duration, FIELD(model_service, half_close_timeout_ms), .def = "30s", .min = "100ms", .max = "365d", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Close a connection that one end has finished and over which nothing has moved for so long." },
+    { SECTION_SERVICE, "handshake_timeout", &value_duration, .def = "10s", .min = "100ms", .max = "1h", .is_later = true,
+      .says = "How long TLS, a PROXY header or the look-ahead may take." },
+    { SECTION_SERVICE, "lifetime", &value_lifetime, FIELD(model_service, lifetime_ms), .def = "0", .min = "0", .max = "365d", .reach = REACH_NEW_CONNECTIONS,
+      .says = "End a connection of this age, whatever it does; 0 is never, `1h 10%' spreads the ends over 10 % to either side." },
+    { SECTION_SERVICE, "user_timeout", &value_duration, FIELD(model_service, user_timeout_ms), .def = "0", .min = "0", .max = "7d", .reach = REACH_NEW_CONNECTIONS,
+      .says = "End a connection whose peer has left data unacknowledged for so long (TCP_USER_TIMEOUT); 0 leaves it to idle_timeout." },
+    { SECTION_SERVICE, "retries", &value_number, FIELD(model_service, retries), .def = "3", .min = "0", .max = "100", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Other hosts tried when connecting fails." },
+    { SECTION_SERVICE, "nodelay", &value_bool, FIELD(model_service, nodelay), .def = "yes", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Send small pieces at once (TCP_NODELAY)." },
+    { SECTION_SERVICE, "cork", &value_bool, FIELD(model_service, cork), .def = "no", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Gather what is written in one go into full packets (TCP_CORK)." },
+    { SECTION_SERVICE, "half_close", &value_bool, FIELD(model_service, half_close), .def = "yes", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Pass the end of one direction on and keep the other; no lets the first end close both." },
+    { SECTION_SERVICE, "congestion", &value_name, FIELD(model_service, congestion), .def = "", .max = "15", .reach = REACH_NEW_CONNECTIONS,
+      .says = "TCP congestion control towards clients; empty is the system's." },
+    { SECTION_SERVICE, "keepalive", &value_bool, FIELD(model_service, keepalive), .def = "yes", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Let the kernel probe silent peers (SO_KEEPALIVE)." },
+    { SECTION_SERVICE, "when_no_host", &value_other, .def = "close", .is_later = true,
+      .says = "What a client gets when no host can be used: close, with a reset." },
+    { SECTION_SERVICE, "share_sources", &value_other, .def = "32 64", .is_later = true,
+      .says = "Prefix lengths at which clients count as one." },
+    { SECTION_SERVICE, "certificate", &value_other, .def = "", .repeats = true, .is_later = true,
+      .says = "Certificate file; the client's SNI picks among several." },
+    { SECTION_SERVICE, "tls_min", &value_other, .def = "1.2", .is_later = true,
+      .says = "Oldest TLS version that is spoken." },
+    { SECTION_SERVICE, "tls_ciphers", &value_other, .def = "", .is_later = true,
+      .says = "Cipher list." },
+    { SECTION_SERVICE, "tls_alpn", &value_other, .def = "", .is_later = true,
+      .says = "Application protocols that are offered." },
+    { SECTION_SERVICE, "client_ca", &value_other, .def = "", .is_later = true,
+      .says = "Certificates that clients' ones must be signed by." },
+    { SECTION_SERVICE, "client_verify", &value_other, .def = "none", .is_later = true,
+      .says = "Whether clients must show a certificate." },
+    { SECTION_SERVICE, "client_crl", &value_other, .def = "", .repeats = true, .is_later = true,
+      .says = "Revocation list for clients' certificates." },
+    { SECTION_SERVICE, "crl_policy", &value_other, .def = "strict", .is_later = true,
+      .says = "Whether a client may enter when no fresh revocation list is there." },
+    { SECTION_SERVICE, "ocsp_stapling", &value_bool, .def = "no", .is_later = true,
+      .says = "Send a staple with the certificate." },
+
+    { SECTION_GROUP, "scheduler", &value_word, FIELD(model_group, scheduler), .def = "roundrobin", WORDS(schedulers), .reach = REACH_NEW_CONNECTIONS,
+      .says = "How a host is chosen: roundrobin, leastconn and first honour weights, weighted is random by weight, random ignores them." },
+    { SECTION_GROUP, "host", &value_host, LIST(model_group, hosts, n_hosts), .is_required = true, .reach = REACH_NEW_CONNECTIONS,
+      .says = "Name and address of a host. Options behind them: weight=0 to 256, max_connections=N (0 is no limit), state=up, drain or down." },
+    { SECTION_GROUP, "sticky", &value_other, .def = "none", .is_later = true,
+      .says = "Whether a client comes back to its host." },
+    { SECTION_GROUP, "queue_timeout", &value_duration, FIELD(model_group, queue_timeout_ms), .def = "10s", .min = "0", .max = "1h", .reach = REACH_NEW_CONNECTIONS,
+      .says = "How long a client waits for a free slot when every host is at its max_connections." },
+    { SECTION_GROUP, "pool", &value_number, .def = "0", .min = "0", .max = "10000", .is_later = true,
+      .says = "Connections to each host kept open ahead of need." },
+    { SECTION_GROUP, "check", &value_other, .def = "none", .is_later = true,
+      .says = "How hosts are probed." },
+    { SECTION_GROUP, "check_interval", &value_duration, .def = "2s", .min = "100ms", .max = "1d", .is_later = true,
+      .says = "Time between two checks of a host." },
+    { SECTION_GROUP, "check_timeout", &value_duration, .def = "1s", .min = "10ms", .max = "1h", .is_later = true,
+      .says = "How long a check may take." },
+    { SECTION_GROUP, "rise", &value_number, .def = "2", .min = "1", .max = "1000", .is_later = true,
+      .says = "Good checks in a row that bring a host back." },
+    { SECTION_GROUP, "fall", &value_number, .def = "3", .min = "1", .max = "1000", .is_later = true,
+      .says = "Failed checks in a row that take a host out." },
+    { SECTION_GROUP, "eject_failures", &value_number, FIELD(model_group, eject_failures), .def = "5", .min = "0", .max = "1000000", .reach = REACH_NOW,
+      .says = "Failed connects in a row that take a host out for eject_time; 0 is never." },
+    { SECTION_GROUP, "eject_time", &value_duration, FIELD(model_group, eject_time_ms), .def = "10s", .min = "100ms", .max = "1d", .reach = REACH_NOW,
+      .says = "How long an ejected host stays out; doubles at each return that fails, to 16 times." },
+    { SECTION_GROUP, "eject_most", &value_percent, FIELD(model_group, eject_most), .def = "50%", .min = "0%", .max = "100%", .reach = REACH_NOW,
+      .says = "Never is more than this share of the group ejected at a time." },
+    { SECTION_GROUP, "fail_open", &value_percent, .def = "0%", .is_later = true,
+      .says = "When fewer than this share of hosts is usable, all are tried." },
+    { SECTION_GROUP, "on_down", &value_other, .def = "keep", .is_later = true,
+      .says = "What becomes of open connections of a host that goes down." },
+    { SECTION_GROUP, "congestion", &value_name, FIELD(model_group, congestion), .def = "", .max = "15", .reach = REACH_NEW_CONNECTIONS,
+      .says = "TCP congestion control towards hosts; empty is the system's." },
+    { SECTION_GROUP, "send_proxy", &value_other, .def = "no", .is_later = true,
+      .says = "Begin each connection to a host with a PROXY header." },
+    { SECTION_GROUP, "tls", &value_other, .def = "no", .is_later = true,
+      .says = "Speak TLS to the hosts." },
+    { SECTION_GROUP, "tls_ca", &value_other, .def = "", .is_later = true,
+      .says = "Certificates that the hosts' ones must be signed by." },
+    { SECTION_GROUP, "tls_name", &value_other, .def = "", .is_later = true,
+      .says = "Name that the hosts' certificates must carry." },
+    { SECTION_GROUP, "bind", &value_other, .def = "", .repeats = true, .is_later = true,
+      .says = "Source address of connections to the hosts." },
+};
+/* clang-format on */
+
+#define N_ROWS (sizeof rows / sizeof rows[0])
+static_assert(N_ROWS <= DIRECTIVES_MOST, "a set has a bit for each row");
+
+const struct directive *directives_all(size_t *n)
+{
+    *n = N_ROWS;
+    return rows;
+}
+
+const struct directive *directives_find(enum section_kind section, const char *key)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (rows[i].section == section && strcmp(rows[i].key, key) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+const struct directive *directives_at(enum section_kind section, size_t offset)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (rows[i].section == section && rows[i].bytes > 0 && rows[i].offset == offset)
+            return &rows[i];
+    assert(!"a field without a row");
+    return NULL;
+}
+
+bool directives_add(struct directive_set *set, const struct directive *row)
+{
+    size_t index = (size_t)(row - rows);
+    uint64_t bit = UINT64_C(1) << (index % 64);
+    bool is_new = (set->bits[index / 64] & bit) == 0;
+    set->bits[index / 64] |= bit;
+    return is_new;
+}
+
+const char *directives_nearest(enum section_kind section, const char *key)
+{
+    const char *keys[N_ROWS];
+    size_t n = 0;
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (rows[i].section == section)
+            keys[n++] = rows[i].key;
+    return text_nearest(key, keys, n);
+}
+
+const char *directives_word(const struct directive *row, int64_t value)
+{
+    for (size_t i = 0; i < row->n_words; i++)
+        if (row->words[i].value == value)
+            return row->words[i].word;
+    return "";
+}
+
+const char *directives_reach_word(enum reach reach)
+{
+    static const char *const words[] = {"at once", "new connections", "restart"};
+    return words[reach];
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* The values that name an address: listen lines with their options, host lines with theirs. */
+#include "conf/endpoints.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "conf/directives.h"
+#include "conf/quotes.h"
+
+#define BACKLOG_DEFAULT 4096
+#define SHOWN_BYTES 80
+
+enum option_form { OPTION_FLAG, OPTION_NUMBER, OPTION_TEXT, OPTION_STATE, OPTION_LATER };
+
+/* A word behind an address, as "backlog=100" or "insecure". */
+struct option {
+    const char *name;
+    enum option_form form;
+    size_t offset;            /* of the field in the element */
+    int64_t least, most, def; /* OPTION_NUMBER; OPTION_TEXT: most bytes */
+};
+
+static const struct option listen_options[] = {
+    {"backlog", OPTION_NUMBER, offsetof(struct model_listen, backlog), 1, 65535,
+     BACKLOG_DEFAULT},
+    {"interface", OPTION_TEXT, offsetof(struct model_listen, interface), 0, IFNAMSIZ - 1, 0},
+    {.name = "tls", .form = OPTION_LATER},
+    {.name = "starttls", .form = OPTION_LATER},
+    {.name = "accept_proxy", .form = OPTION_LATER},
+    {.name = "transparent", .form = OPTION_LATER},
+    {.name = "mode", .form = OPTION_LATER},
+};
+static const struct option admin_options[] = {
+    {.name = "insecure",
+     .form = OPTION_FLAG,
+     .offset = offsetof(struct model_listen, insecure)},
+    {.name = "tls", .form = OPTION_LATER},
+};
+static const struct option host_options[] = {
+    {"weight", OPTION_NUMBER, offsetof(struct model_host, weight), 0, 256, 1},
+    {"max_connections", OPTION_NUMBER, offsetof(struct model_host, max_connections), 0,
+     10000000, 0},
+    {.name = "state", .form = OPTION_STATE, .offset = offsetof(struct model_host, state)},
+    {.name = "slow_start", .form = OPTION_LATER},
+    {.name = "check", .form = OPTION_LATER},
+};
+
+struct options {
+    const struct option *at;
+    size_t n;
+};
+#define OPTIONS(table)                                                                         \
+    (struct options)                                                                           \
+    {                                                                                          \
+        (table), sizeof(table) / sizeof((table)[0])                                            \
+    }
+#define OPTIONS_MOST 16
+
+static const char *const states[] = {
+    [HOST_SET_UP] = "up", [HOST_SET_DRAIN] = "drain", [HOST_SET_DOWN] = "down"};
+
+/* ---- options ---- */
+
+static bool option_store(struct value_context *context, const struct option *option,
+                         const char *given, void *element)
+{
+    unsigned char *field = (unsigned char *)element + option->offset;
+    int64_t number;
+    if (option->form == OPTION_NUMBER) {
+        if (units_parse_number(given, &number) != 0 || number < option->least ||
+            number > option->most) {
+            text_printf(context->why,
+                        "%s=%.*s: must be a whole number from %" PRId64 " to %" PRId64,
+                        option->name, SHOWN_BYTES, given, option->least, option->most);
+            return false;
+        }
+        memcpy(field, &number, sizeof number);
+        return true;
+    }
+    if (option->form == OPTION_TEXT) {
+        if (given[0] == '\0' || strlen(given) > (size_t)option->most || !value_is_name(given)) {
+            text_printf(context->why, "%s=%.*s: must be a name of 1 to %" PRId64 " bytes",
+                        option->name, SHOWN_BYTES, given, option->most);
+            return false;
+        }
+        memcpy(field, &given, sizeof given);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        if (strcmp(given, states[i]) == 0) {
+            enum host_setting state = (enum host_setting)i;
+            memcpy(field, &state, sizeof state);
+            return true;
+        }
+    }
+    text_printf(context->why, "%s=%.*s: must be one of up drain down", option->name,
+                SHOWN_BYTES, given);
+    return false;
+}
+
+static bool option_refuse_unknown(struct value_context *context, struct options options,
+                                  const char *name)
+{
+    const char *known[OPTIONS_MOST];
+    assert(options.n <= OPTIONS_MOST);
+    for (size_t i = 0; i < options.n; i++)
+        known[i] = options.at[i].name;
+    const char *nearest = context->may_suggest ? text_nearest(name, known, options.n) : NULL;
+    text_printf(context->why, "unknown option \"%.*s\"", SHOWN_BYTES, name);
+    if (nearest != NULL)
+        text_printf(context->why, ": did you mean %s?", nearest);
+    return false;
+}
+
+static bool option_parse(struct value_context *context, struct options options,
+                         const char *word, uint32_t *given, void *element)
+{
+    const char *equals = strchr(word, '=');
+    size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    const char *name = arena_copy(context->arena, word, length);
+    if (name == NULL) {
+        text_add(context->why, "out of memory");
+        return false;
+    }
+    size_t i = 0;
+    while (i < options.n && strcmp(options.at[i].name, name) != 0)
+        i++;
+    if (i == options.n)
+        return option_refuse_unknown(context, options, name);
+    const struct option *option = &options.at[i];
+    if (option->form == OPTION_LATER) {
+        text_printf(context->why, "option %s is not yet supported", name);
+        return false;
+    }
+    if ((*given & (1U << i)) != 0) {
+        text_printf(context->why, "option %s is given twice", name);
+        return false;
+    }
+    *given |= 1U << i;
+    if ((option->form == OPTION_FLAG) != (equals == NULL)) {
+        text_printf(context->why,
+                    equals == NULL ? "option %s needs =VALUE" : "option %s takes no value",
+                    name);
+        return false;
+    }
+    if (option->form == OPTION_FLAG) {
+        bool truth = true;
+        memcpy((unsigned char *)element + option->offset, &truth, sizeof truth);
+        return true;
+    }
+    return option_store(context, option, equals + 1, element);
+}
+
+static bool options_parse(struct value_context *context, struct options options,
+                          const struct quotes_words *words, size_t first, void *element)
+{
+    uint32_t given = 0;
+    for (size_t i = first; i < words->n; i++)
+        if (!option_parse(context, options, words->at[i], &given, element))
+            return false;
+    return true;
+}
+
+static void options_print(struct text *out, struct options options, const void *element)
+{
+    for (size_t i = 0; i < options.n; i++) {
+        const struct option *option = &options.at[i];
+        const unsigned char *field = (const unsigned char *)element + option->offset;
+        int64_t number;
+        const char *text;
+        enum host_setting state;
+        bool truth;
+        switch (option->form) {
+        case OPTION_NUMBER:
+            memcpy(&number, field, sizeof number);
+            if (number != option->def)
+                text_printf(out, " %s=%" PRId64, option->name, number);
+            break;
+        case OPTION_TEXT:
+            memcpy(&text, field, sizeof text);
+            if (text[0] != '\0') {
+                text_printf(out, " %s=", option->name);
+                text_add(out, text);
+            }
+            break;
+        case OPTION_STATE:
+            memcpy(&state, field, sizeof state);
+            if (state != HOST_SET_UP)
+                text_printf(out, " %s=%s", option->name, states[state]);
+            break;
+        case OPTION_FLAG:
+            memcpy(&truth, field, sizeof truth);
+            if (truth)
+                text_printf(out, " %s", option->name);
+            break;
+        case OPTION_LATER:
+            break;
+        }
+    }
+}
+
+/* ---- addresses ---- */
+
+static bool split(struct value_context *context, const char *value, struct quotes_words *words)
+{
+    const char *why = NULL;
+    if (quotes_split(context->arena, value, words, &why))
+        return true;
+    text_add(context->why, why);
+    return false;
+}
+
+/* An IP address with its port; what later issues bring is refused as such. */
+static bool parse_address(struct value_context *context, const char *word,
+                          struct addr_spec *spec)
+{
+    const char *why = NULL;
+    if (addr_parse(word, spec, &why) != 0) {
+        text_printf(context->why, "\"%.*s\": %s", SHOWN_BYTES, word, why);
+        return false;
+    }
+    bool is_ip = spec->kind == ADDR_WILDCARD ||
+                 (spec->kind == ADDR_SOCKET && spec->address.any.sa_family != AF_UNIX);
+    if (!is_ip)
+        text_printf(context->why, "\"%.*s\": %s not yet supported", SHOWN_BYTES, word,
+                    spec->kind == ADDR_SOCKET ? "unix sockets are" : "names are");
+    return is_ip;
+}
+
+static bool parse_listen_line(struct value_context *context, const char *value,
+                              struct options options, struct model_listen *listen)
+{
+    struct quotes_words words;
+    struct addr_spec spec;
+    if (!split(context, value, &words))
+        return false;
+    if (words.n == 0 || !parse_address(context, words.at[0], &spec))
+        return false;
+    *listen = (struct model_listen){.address = spec.address,
+                                    .interface = "",
+                                    .backlog = BACKLOG_DEFAULT,
+                                    .origin = context->origin};
+    return options_parse(context, options, &words, 1, listen);
+}
+
+static bool parse_listen(struct value_context *context, const char *value, void *field)
+{
+    return parse_listen_line(context, value, OPTIONS(listen_options), field);
+}
+
+static bool parse_admin_listen(struct value_context *context, const char *value, void *field)
+{
+    return parse_listen_line(context, value, OPTIONS(admin_options), field);
+}
+
+static bool is_wildcard(const struct addr *address)
+{
+    return address->any.sa_family == AF_INET6
+               ? IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr) != 0
+               : address->any.sa_family == AF_INET && address->in.sin_addr.s_addr == 0;
+}
+
+static void print_listen_line(struct text *out, struct options options,
+                              const struct model_listen *listen)
+{
+    char printed[ADDR_TEXT_BYTES];
+    if (listen->address.any.sa_family == AF_INET6 && is_wildcard(&listen->address))
+        text_printf(out, "*:%u", (unsigned)addr_port(&listen->address));
+    else
+        text_add(out, addr_print(printed, &listen->address));
+    options_print(out, options, listen);
+}
+
+static void print_listen(struct text *out, const struct model *model,
+                         const struct directive *row, const void *field)
+{
+    (void)model;
+    (void)row;
+    print_listen_line(out, OPTIONS(listen_options), field);
+}
+
+static void print_admin_listen(struct text *out, const struct model *model,
+                               const struct directive *row, const void *field)
+{
+    (void)model;
+    (void)row;
+    print_listen_line(out, OPTIONS(admin_options), field);
+}
+
+/* ---- hosts ---- */
+
+static bool is_multicast(const struct addr *address)
+{
+    return address->any.sa_family == AF_INET6
+               ? IN6_IS_ADDR_MULTICAST(&address->in6.sin6_addr) != 0
+               : IN_MULTICAST(ntohl(address->in.sin_addr.s_addr));
+}
+
+static bool parse_host(struct value_context *context, const char *value, void *field)
+{
+    struct model_host *host = field;
+    struct quotes_words words;
+    struct addr_spec spec;
+    if (!split(context, value, &words))
+        return false;
+    if (words.n < 2) {
+        text_add(context->why, "must be NAME ADDRESS:PORT, with options behind them");
+        return false;
+    }
+    if (!value_is_name(words.at[0])) {
+        text_printf(context->why,
+                    "a host's name has 1 to 49 bytes without blanks, not \"%.*s\"", SHOWN_BYTES,
+                    words.at[0]);
+        return false;
+    }
+    if (!parse_address(context, words.at[1], &spec))
+        return false;
+    if (spec.kind == ADDR_WILDCARD || is_wildcard(&spec.address) ||
+        is_multicast(&spec.address)) {
+        text_printf(context->why, "\"%.*s\" is no address that can be connected to",
+                    SHOWN_BYTES, words.at[1]);
+        return false;
+    }
+    const char *line = arena_copy(context->arena, value, strlen(value));
+    if (line == NULL) {
+        text_add(context->why, "out of memory");
+        return false;
+    }
+    *host = (struct model_host){.name = words.at[0],
+                                .address = spec.address,
+                                .address_text = words.at[1],
+                                .weight = 1,
+                                .line = line,
+                                .origin = context->origin};
+    return options_parse(context, OPTIONS(host_options), &words, 2, host);
+}
+
+static void print_host(struct text *out, const struct model *model, const struct directive *row,
+                       const void *field)
+{
+    (void)model;
+    (void)row;
+    const struct model_host *host = field;
+    /* As written, so that a reload of what was saved sees an unchanged line. */
+    if (strstr(host->line, "${") == NULL) {
+        text_add(out, host->line);
+        return;
+    }
+    quotes_add_word(out, host->name);
+    text_append(out, " ", 1);
+    quotes_add_word(out, host->address_text);
+    options_print(out, OPTIONS(host_options), host);
+}
+
+const struct value_kind value_listen = {.noun = "address [options]",
+                                        .form = "an address with its options",
+                                        .is_words = true,
+                                        .parse = parse_listen,
+                                        .print = print_listen};
+const struct value_kind value_admin_listen = {.noun = "address [insecure]",
+                                              .form = "an address with its options",
+                                              .is_words = true,
+                                              .parse = parse_admin_listen,
+                                              .print = print_admin_listen};
+const struct value_kind value_host = {.noun = "name address [options]",
+                                      .form = "a name and an address with its options",
+                                      .is_words = true,
+                                      .parse = parse_host,
+                                      .print = print_host};

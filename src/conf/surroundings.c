@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether this machine has what a model names: users, folders, interfaces, descriptors. */
+#include "conf/surroundings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <net/if.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/directives.h"
+
+#define CONGESTION_FILE "/proc/sys/net/ipv4/tcp_available_congestion_control"
+#define CONGESTION_MOST 64
+
+struct surroundings {
+    const struct model *model;
+    struct problems *problems;
+    const struct conf_section *global;
+    char congestion[1024]; /* words of CONGESTION_FILE, cut at NULs; "" when unknown */
+    const char *known[CONGESTION_MOST];
+    size_t n_known;
+};
+
+static const struct origin *place(const struct conf_section *section,
+                                  const struct directive *row)
+{
+    const struct conf_line *line = store_find_line(section, row);
+    return line != NULL ? &line->origin : NULL;
+}
+
+#define GLOBAL_ROW(member) DIRECTIVE_OF(SECTION_GLOBAL, model_global, member)
+
+static void refuse(const struct surroundings *here, const struct directive *row,
+                   const char *subject, const char *what)
+{
+    problems_add(here->problems, place(here->global, row), "global", row->key, "%s %s", subject,
+                 what);
+}
+
+/* ---- accounts ---- */
+
+static void check_accounts(const struct surroundings *here)
+{
+    const char *user = here->model->global.user, *group = here->model->global.group;
+    if (user[0] != '\0') {
+        const struct passwd *account = getpwnam(user);
+        if (account == NULL)
+            refuse(here, GLOBAL_ROW(user), user, "is no account of this machine");
+        else if (account->pw_uid == 0)
+            refuse(here, GLOBAL_ROW(user), user, "is root: workers must not be");
+    }
+    if (group[0] != '\0') {
+        const struct group *entry = getgrnam(group);
+        if (entry == NULL)
+            refuse(here, GLOBAL_ROW(group), group, "is no group of this machine");
+        else if (entry->gr_gid == 0)
+            refuse(here, GLOBAL_ROW(group), group,
+                   "is root's group: workers must not be in it");
+    }
+}
+
+/* ---- files that master makes ---- */
+
+/* Can a file of this path be made, or if it is there, be written? */
+static void check_file(const struct surroundings *here, const struct directive *row,
+                       const char *path, bool is_made_anew)
+{
+    struct stat status;
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == path ? 1 : (size_t)(slash - path);
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    bool is_there = lstat(path, &status) == 0;
+    if (is_there && S_ISDIR(status.st_mode))
+        refuse(here, row, path, "is a folder");
+    else if (is_there && S_ISLNK(status.st_mode))
+        refuse(here, row, path, "is a symbolic link, which is not followed");
+    else if (is_there && !is_made_anew && S_ISSOCK(status.st_mode))
+        refuse(here, row, path, "is a socket");
+    else if (stat(folder, &status) != 0)
+        refuse(here, row, path, "lies in a folder that does not exist");
+    else if (!S_ISDIR(status.st_mode))
+        refuse(here, row, path, "lies in something that is no folder");
+    else if (is_there && !is_made_anew && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0)
+        refuse(here, row, path, "may not be written");
+    else if ((!is_there || is_made_anew) &&
+             faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+        refuse(here, row, path, "lies in a folder that may not be written to");
+}
+
+static void check_files(const struct surroundings *here)
+{
+    const struct model_global *global = &here->model->global;
+    /* Default places that cannot be used are only skipped, with a warning, at the start. */
+    if (global->has_own_pidfile)
+        check_file(here, GLOBAL_ROW(pidfile), global->pidfile, false);
+    if (global->has_own_control)
+        check_file(here, GLOBAL_ROW(control), global->control, true);
+    if (global->log.kind == LOGS_FILE)
+        check_file(here, GLOBAL_ROW(log), global->log.path, false);
+    if (global->access_log.kind == LOGS_FILE)
+        check_file(here, GLOBAL_ROW(access_log), global->access_log.path, false);
+}
+
+/* ---- descriptors ---- */
+
+static bool can_raise_limits(void)
+{
+    cap_flag_value_t has = CAP_CLEAR;
+    cap_t own = cap_get_proc();
+    if (own != NULL)
+        cap_get_flag(own, CAP_SYS_RESOURCE, CAP_EFFECTIVE, &has);
+    cap_free(own);
+    return has == CAP_SET;
+}
+
+/* The most descriptors a worker can have: the hard limit, or what the kernel lets root raise it to. */
+static uint64_t descriptor_limit(bool is_root)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY)
+        return UINT64_MAX;
+    uint64_t most = limit.rlim_max;
+    FILE *file = is_root && can_raise_limits() ? fopen("/proc/sys/fs/nr_open", "re") : NULL;
+    uint64_t kernels = 0;
+    if (file != NULL) {
+        if (fscanf(file, "%" SCNu64, &kernels) == 1 && kernels > most)
+            most = kernels;
+        fclose(file);
+    }
+    return most;
+}
+
+static void check_descriptors(const struct surroundings *here, bool is_root)
+{
+    int64_t connections = here->model->global.max_connections;
+    uint64_t limit = descriptor_limit(is_root);
+    const struct directive *row = GLOBAL_ROW(max_connections);
+    if (connections > 0 && (uint64_t)connections > limit / 2)
+        problems_add(here->problems, place(here->global, row), "global", row->key,
+                     "descriptor limit too small for max_connections: %" PRId64
+                     " connections take two descriptors each, the limit is %" PRIu64,
+                     connections, limit);
+}
+
+/* ---- the kernel's words ---- */
+
+static void learn_congestion(struct surroundings *here)
+{
+    FILE *file = fopen(CONGESTION_FILE, "re");
+    size_t length =
+        file != NULL ? fread(here->congestion, 1, sizeof here->congestion - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    here->congestion[length] = '\0';
+    char *rest = NULL;
+    for (char *word = strtok_r(here->congestion, " \n", &rest);
+         word != NULL && here->n_known < CONGESTION_MOST; word = strtok_r(NULL, " \n", &rest))
+        here->known[here->n_known++] = word;
+}
+
+static void check_congestion(const struct surroundings *here,
+                             const struct conf_section *section, const struct directive *row,
+                             const char *name)
+{
+    if (name[0] == '\0' || here->n_known == 0)
+        return;
+    for (size_t i = 0; i < here->n_known; i++)
+        if (strcmp(here->known[i], name) == 0)
+            return;
+    struct text known = {0};
+    for (size_t i = 0; i < here->n_known; i++)
+        text_printf(&known, " %s", here->known[i]);
+    problems_add(here->problems, place(section, row), section->title, row->key,
+                 "this kernel does not offer %s, but%s", name,
+                 known.at != NULL ? known.at : "");
+    text_fini(&known);
+}
+
+static void check_interfaces(const struct surroundings *here,
+                             const struct conf_section *section,
+                             const struct model_service *service)
+{
+    const struct directive *row = DIRECTIVE_OF(SECTION_SERVICE, model_service, listens);
+    for (size_t i = 0; i < service->n_listens; i++) {
+        const struct model_listen *listen = &service->listens[i];
+        if (listen->interface[0] != '\0' && if_nametoindex(listen->interface) == 0)
+            problems_add(here->problems, &listen->origin, section->title, row->key,
+                         "this machine has no interface %s", listen->interface);
+    }
+}
+
+void surroundings_check(const struct model *model, bool is_root, struct problems *problems)
+{
+    struct surroundings here = {
+        .model = model,
+        .problems = problems,
+        .global = store_find_section(model->store, SECTION_GLOBAL, ""),
+    };
+    size_t service = 0, group = 0;
+    learn_congestion(&here);
+    check_accounts(&here);
+    check_files(&here);
+    check_descriptors(&here, is_root);
+    for (const struct conf_section *section = model->store->first; section != NULL;
+         section = section->next) {
+        if (section->is_duplicate)
+            continue;
+        if (section->kind == SECTION_SERVICE) {
+            check_interfaces(&here, section, &model->services[service]);
+            check_congestion(&here, section,
+                             DIRECTIVE_OF(SECTION_SERVICE, model_service, congestion),
+                             model->services[service++].congestion);
+        } else if (section->kind == SECTION_GROUP) {
+            check_congestion(&here, section,
+                             DIRECTIVE_OF(SECTION_GROUP, model_group, congestion),
+                             model->groups[group++].congestion);
+        }
+    }
+}

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The director process: one loop, what master says, the doors, two log writers.
+ *
+ * It learns everything by its channel, as a worker does, and agrees to configurations in the
+ * same way: unpacked on a task thread, then READY, COMMIT, COMMITTED. What it shows comes from the
+ * segment at each request; between requests it only looks, once a second, whether a worker was
+ * replaced.
+ */
+#include "director/director.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "admin/server.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/task.h"
+#include "conf/bundle.h"
+#include "director/logwriter.h"
+#include "share/channel.h"
+#include "share/segment.h"
+
+enum {
+    AUDIT_LOOKS = 10, /* a second's worth, see segment_audit */
+    AUDIT_ROUNDS = 2, /* a kill's traces have settled after so many seconds */
+    HELLO_FDS = 4     /* segment, log write, log read, access read */
+};
+#define TICK_S 1.
+#define AUDIT_EVERY_S 0.1
+
+/* A configuration this process has agreed to. Zero is none. */
+struct agreed {
+    struct model *model;     /* owned */
+    struct bundle_rows rows; /* lives as long as the model */
+    uint64_t generation;
+};
+
+/* One of the two logs, and what was last said about it. */
+struct log_end {
+    const char *word;
+    struct log_writer *writer;
+    int error_told;
+    uint64_t lost_told;
+};
+
+/* Everything this process has. */
+struct director {
+    struct ev_loop *loop;
+    struct channel channel;
+    struct received received;
+    struct segment segment;
+    bool has_segment;
+    struct task_threads *tasks;
+    struct server *server;
+    struct log_end log, access;
+    struct agreed current, prepared;
+    uint64_t aborted; /* PREPARE of this and earlier generations is off */
+    struct segment_audit audit;
+    int audit_looks_left;
+    uint64_t incarnations; /* their sum over all slots, as last seen */
+    struct ev_io on_channel, on_tasks;
+    struct ev_timer tick, audit_timer;
+    struct ev_async log_changed;
+    bool is_draining, is_done;
+    int exit_status;
+};
+
+/* ---- talking to master ---- */
+
+static int say(struct director *d, const struct message *message, const char *text)
+{
+    size_t length = text != NULL ? strnlen(text, CHANNEL_MOST_BYTES - sizeof *message) : 0;
+    int result = channel_send(&d->channel, message, text, length, NULL, 0);
+    if (result != 0) {
+        int reason = errno;
+        log_warning("cannot tell master: %s", strerror(reason));
+        errno = reason;
+    }
+    bool waits = channel_is_waiting(&d->channel);
+    ev_io_stop(d->loop, &d->on_channel);
+    ev_io_set(&d->on_channel, d->channel.fd, EV_READ | (waits ? EV_WRITE : 0));
+    ev_io_start(d->loop, &d->on_channel);
+    return result;
+}
+
+static void say_of(struct director *d, enum message_kind kind, uint64_t generation,
+                   const char *text)
+{
+    const struct message message = {.kind = kind, .generation = generation};
+    (void)say(d, &message, text);
+}
+
+/* ---- configurations ---- */
+
+static void drop_agreed(struct agreed *agreed)
+{
+    conf_free(agreed->model);
+    *agreed = (struct agreed){0};
+}
+
+/* A PREPARE under way on a task thread. */
+struct preparation {
+    struct director *director;
+    int bundle_fd; /* owned */
+    struct agreed agreed;
+    struct problems problems;
+};
+
+static void prepare(void *argument)
+{
+    struct preparation *job = argument;
+    job->agreed.model = bundle_unpack(job->bundle_fd, &job->agreed.rows, &job->problems);
+}
+
+static void on_prepared(void *argument)
+{
+    struct preparation *job = argument;
+    struct director *d = job->director;
+    uint64_t generation = job->agreed.generation;
+    if (generation <= d->aborted || d->is_done) {
+        drop_agreed(&job->agreed);
+    } else if (job->agreed.model != NULL) {
+        drop_agreed(&d->prepared);
+        d->prepared = job->agreed;
+        say_of(d, MSG_READY, generation, NULL);
+    } else {
+        const char *why = job->problems.errors.at;
+        say_of(d, MSG_REFUSED, generation, why != NULL ? why : "out of memory");
+    }
+    problems_fini(&job->problems);
+    close(job->bundle_fd);
+    free(job);
+}
+
+static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd)
+{
+    struct preparation *job = calloc(1, sizeof *job);
+    if (job != NULL) {
+        *job = (struct preparation){
+            .director = d, .bundle_fd = bundle_fd, .agreed.generation = generation};
+        if (task_submit(d->tasks, prepare, on_prepared, job) == 0)
+            return;
+        free(job);
+    }
+    close(bundle_fd);
+    say_of(d, MSG_REFUSED, generation, "out of memory");
+}
+
+static void commit(struct director *d, uint64_t generation)
+{
+    if (d->prepared.model == NULL || d->prepared.generation != generation) {
+        log_error("master commits generation %llu, which was not prepared",
+                  (unsigned long long)generation);
+        return;
+    }
+    struct agreed before = d->current;
+    d->current = d->prepared;
+    d->prepared = (struct agreed){0};
+    log_set_level((enum log_level)d->current.model->global.log_level);
+    say_of(d, MSG_COMMITTED, generation, NULL);
+    if (before.model != NULL)
+        say_of(d, MSG_RETIRED, before.generation, NULL);
+    drop_agreed(&before);
+}
+
+static void abort_prepare(struct director *d, uint64_t generation)
+{
+    if (generation > d->aborted)
+        d->aborted = generation;
+    if (d->prepared.model != NULL && d->prepared.generation <= generation)
+        drop_agreed(&d->prepared);
+}
+
+/* ---- what the doors ask of us ---- */
+
+static bool look(void *context, struct status *out)
+{
+    const struct director *d = context;
+    if (d->current.model == NULL)
+        return false;
+    *out = (struct status){
+        .model = d->current.model,
+        .rows = &d->current.rows,
+        .segment = &d->segment,
+        .is_draining = d->is_draining,
+        .now_ns = clock_now_ns(),
+        .wall_ns = clock_wall_ns(),
+        .lines_lost = log_writer_health(d->log.writer).lost +
+                      log_writer_health(d->access.writer).lost + log_dropped(),
+    };
+    return true;
+}
+
+static int ask_reload(void *context, uint64_t ticket)
+{
+    const struct message message = {.kind = MSG_RELOAD, .number = ticket};
+    return say(context, &message, NULL);
+}
+
+/* The message's text, NUL-terminated, with an end cut that would only be a blank line. */
+static char *text_of(const struct received *message)
+{
+    char *text = strndup((const char *)message->payload, message->length);
+    size_t length = text != NULL ? strlen(text) : 0;
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    return text;
+}
+
+static void take_result(struct director *d, const struct received *message)
+{
+    char *text = text_of(message);
+    const struct call_result result = {
+        .is_ok = message->head.flag != 0,
+        .generation = message->head.generation,
+        .message = text != NULL ? text : "",
+    };
+    server_answer(d->server, message->head.number, &result);
+    free(text);
+}
+
+/* ---- logs ---- */
+
+/* Runs on a writer's thread. */
+static void on_writer_change(void *context)
+{
+    struct director *d = context;
+    ev_async_send(d->loop, &d->log_changed);
+}
+
+static void tell_of(struct log_end *end)
+{
+    if (end->writer == NULL)
+        return;
+    struct log_writer_health health = log_writer_health(end->writer);
+    if (health.error != 0 && end->error_told == 0)
+        log_error("%s: lines are being lost: %s", end->word, strerror(health.error));
+    if (health.error == 0 && end->error_told != 0)
+        log_warning("%s: is written again, %llu lines were lost", end->word,
+                    (unsigned long long)(health.lost - end->lost_told));
+    if (health.error == 0)
+        end->lost_told = health.lost;
+    end->error_told = health.error;
+}
+
+static void on_log_changed(struct ev_loop *loop, struct ev_async *watch, int events)
+{
+    (void)loop;
+    (void)events;
+    struct director *d = watch->data;
+    tell_of(&d->log);
+    tell_of(&d->access);
+}
+
+/* The next of a message's descriptors, the caller's from then on; -1 when there is none. */
+static int take_fd(struct received *message, int *next)
+{
+    if (*next >= message->n_fds)
+        return -1;
+    int fd = message->fds[*next];
+    message->fds[(*next)++] = -1;
+    return fd;
+}
+
+static void set_sink(struct log_end *end, int fd, int facility)
+{
+    struct line_sink sink = {.kind = LINES_UNWANTED};
+    if (fd >= 0)
+        line_sink_to_fd(&sink, fd);
+    else if (facility >= 0)
+        line_sink_to_syslog(&sink, facility, "/dev/log");
+    log_writer_set_sink(end->writer, &sink);
+}
+
+static void take_logs(struct director *d, struct received *message)
+{
+    struct logs logs;
+    if (message->length != sizeof logs || d->log.writer == NULL) {
+        log_error("master sent logs that are none");
+        return;
+    }
+    memcpy(&logs, message->payload, sizeof logs);
+    int next = 0;
+    int log_fd_taken = logs.has_log_sink ? take_fd(message, &next) : -1;
+    int access_fd_taken = logs.has_access_sink ? take_fd(message, &next) : -1;
+    set_sink(&d->log, log_fd_taken, logs.log_facility);
+    set_sink(&d->access, access_fd_taken, logs.access_facility);
+}
+
+/* ---- auditing ---- */
+
+static uint64_t sum_incarnations(const struct segment *segment)
+{
+    uint64_t sum = 0;
+    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    for (uint32_t slot = 0; slot < n_slots; slot++)
+        sum += atomic_load(&segment->slots[slot].incarnation);
+    return sum;
+}
+
+static void on_audit(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)events;
+    struct director *d = timer->data;
+    if (segment_audit_look(&d->segment, &d->audit) != 0)
+        log_warning("cannot audit the hosts' totals: %s", strerror(errno));
+    d->audit_looks_left--;
+    if (d->audit_looks_left % AUDIT_LOOKS == 0)
+        segment_audit_finish(&d->segment, &d->audit);
+    if (d->audit_looks_left <= 0)
+        ev_timer_stop(loop, timer);
+}
+
+/* Once a second: repeated lines, and whether a worker was replaced since. */
+static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)events;
+    struct director *d = timer->data;
+    log_flush();
+    if (!d->has_segment)
+        return;
+    uint64_t incarnations = sum_incarnations(&d->segment);
+    if (incarnations == d->incarnations)
+        return;
+    d->incarnations = incarnations;
+    /* One that runs is prolonged by whole rounds. */
+    d->audit_looks_left = AUDIT_ROUNDS * AUDIT_LOOKS + d->audit_looks_left % AUDIT_LOOKS;
+    ev_timer_again(loop, &d->audit_timer);
+}
+
+/* ---- messages ---- */
+
+static int start_writer(struct director *d, struct log_end *end, const char *word, int pipe_fd)
+{
+    end->word = word;
+    end->writer = log_writer_new(pipe_fd, on_writer_change, d);
+    if (end->writer != NULL)
+        return 0;
+    log_error("cannot start the writer of the %s: %s", word, strerror(errno));
+    return -1;
+}
+
+static void open_doors(struct director *d, struct received *message, const struct hello *hello)
+{
+    int next = HELLO_FDS;
+    for (uint32_t i = 0; i < hello->n_admin + (hello->has_control != 0); i++) {
+        bool is_control = i == hello->n_admin;
+        int fd = take_fd(message, &next);
+        if (fd < 0 || server_open_door(d->server, fd, is_control) != 0)
+            log_error("cannot serve %s: %s",
+                      is_control ? "the control socket" : "an [admin] listen address",
+                      fd < 0 ? "master sent no socket" : strerror(errno));
+    }
+}
+
+/* The first message. Returns 0, or -1 when this process cannot work. */
+static int take_hello(struct director *d, struct received *message)
+{
+    struct hello hello;
+    if (message->length != sizeof hello || message->n_fds < HELLO_FDS || d->has_segment) {
+        log_error("master's greeting is none");
+        return -1;
+    }
+    memcpy(&hello, message->payload, sizeof hello);
+    int next = 0;
+    int segment_fd = take_fd(message, &next), log_write = take_fd(message, &next);
+    int log_read = take_fd(message, &next), access_read = take_fd(message, &next);
+    /* The write end lives as long as the process: it is where its own lines go. */
+    log_to_fd(log_write);
+    log_set_level((enum log_level)hello.log_level);
+    bool can_log = start_writer(d, &d->log, "log", log_read) == 0;
+    bool can_log_access = start_writer(d, &d->access, "access log", access_read) == 0;
+    if (!can_log || !can_log_access)
+        return -1;
+    if (segment_attach(&d->segment, segment_fd) != 0) {
+        log_error("cannot map the segment: %s", strerror(errno));
+        return -1;
+    }
+    d->has_segment = true;
+    open_doors(d, message, &hello);
+    return 0;
+}
+
+static void end_with(struct director *d, int exit_status)
+{
+    d->is_done = true;
+    d->exit_status = exit_status;
+    ev_break(d->loop, EVBREAK_ALL);
+}
+
+static void handle(struct director *d, struct received *message)
+{
+    const struct message *head = &message->head;
+    int next = 0;
+    if (head->kind != MSG_HELLO && head->kind != MSG_STOP && !d->has_segment) {
+        log_error("master began without a greeting");
+        end_with(d, EXIT_FAILURE);
+        return;
+    }
+    switch (head->kind) {
+    case MSG_HELLO:
+        if (take_hello(d, message) != 0)
+            end_with(d, EXIT_FAILURE);
+        break;
+    case MSG_PREPARE:
+        if (message->n_fds == 1)
+            begin_prepare(d, head->generation, take_fd(message, &next));
+        break;
+    case MSG_COMMIT:
+        commit(d, head->generation);
+        break;
+    case MSG_ABORT:
+        abort_prepare(d, head->generation);
+        break;
+    case MSG_LOGS:
+        take_logs(d, message);
+        break;
+    case MSG_DRAIN:
+        d->is_draining = true;
+        break;
+    case MSG_RESULT:
+        take_result(d, message);
+        break;
+    case MSG_STOP:
+        end_with(d, EXIT_SUCCESS);
+        break;
+    default:
+        log_error("master sent a message of unknown kind %u", head->kind);
+    }
+}
+
+static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int events)
+{
+    struct director *d = watch->data;
+    if ((events & EV_WRITE) != 0) {
+        (void)channel_flush(&d->channel);
+        if (!channel_is_waiting(&d->channel)) {
+            ev_io_stop(loop, watch);
+            ev_io_set(watch, d->channel.fd, EV_READ);
+            ev_io_start(loop, watch);
+        }
+    }
+    int got = 1;
+    while (got > 0 && !d->is_done) {
+        got = channel_receive(&d->channel, &d->received);
+        if (got > 0) {
+            handle(d, &d->received);
+            channel_close_fds(&d->received);
+        }
+    }
+    if (got < 0) {
+        log_warning("master is gone");
+        end_with(d, EXIT_FAILURE);
+    }
+}
+
+static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int events)
+{
+    (void)loop;
+    (void)events;
+    struct director *d = watch->data;
+    task_collect(d->tasks);
+}
+
+/* ---- the process ---- */
+
+static int init(struct director *d, int channel_fd)
+{
+    const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
+    channel_init(&d->channel, channel_fd);
+    d->loop = ev_loop_new(EVFLAG_NOENV);
+    if (d->loop == NULL) {
+        log_error("no event loop can be had");
+        return -1;
+    }
+    d->tasks = task_threads_new(1);
+    d->server = server_new(d->loop, &actions);
+    if (d->tasks == NULL || d->server == NULL) {
+        log_error("cannot start: %s", strerror(errno));
+        return -1;
+    }
+    ev_io_init(&d->on_channel, on_channel_ready, channel_fd, EV_READ);
+    ev_io_init(&d->on_tasks, on_tasks_ready, task_threads_fd(d->tasks), EV_READ);
+    ev_timer_init(&d->tick, on_tick, TICK_S, TICK_S);
+    ev_timer_init(&d->audit_timer, on_audit, AUDIT_EVERY_S, AUDIT_EVERY_S);
+    ev_async_init(&d->log_changed, on_log_changed);
+    d->on_channel.data = d->on_tasks.data = d;
+    d->tick.data = d->audit_timer.data = d->log_changed.data = d;
+    ev_io_start(d->loop, &d->on_channel);
+    ev_io_start(d->loop, &d->on_tasks);
+    ev_timer_start(d->loop, &d->tick);
+    ev_async_start(d->loop, &d->log_changed);
+    return 0;
+}
+
+/* The logs end last: what the rest says on its way out is still written. */
+static void fini(struct director *d)
+{
+    server_free(d->server);
+    if (d->tasks != NULL)
+        task_threads_free(d->tasks);
+    drop_agreed(&d->prepared);
+    drop_agreed(&d->current);
+    free(d->audit.hosts);
+    free(d->audit.groups);
+    free(d->audit.counts);
+    log_flush();
+    log_writer_finish(d->access.writer);
+    log_writer_finish(d->log.writer);
+    if (d->has_segment)
+        segment_fini(&d->segment);
+    channel_fini(&d->channel);
+    if (d->loop != NULL)
+        ev_loop_destroy(d->loop);
+}
+
+int director_main(int channel_fd)
+{
+    log_set_name("director");
+    signal(SIGPIPE, SIG_IGN);
+    struct director *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        log_error("out of memory");
+        return EXIT_FAILURE;
+    }
+    d->exit_status = EXIT_FAILURE;
+    if (init(d, channel_fd) == 0)
+        ev_run(d->loop, 0);
+    int exit_status = d->exit_status;
+    fini(d);
+    free(d);
+    return exit_status;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* How addresses and workers leave without losing a connection. */
+#include "master/departure.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/adoption.h"
+#include "master/context.h"
+#include "master/greeting.h"
+
+/*
+ * The kernel resets what waits in the queue of a listening socket that is closed.
+ *
+ * An address: new connections are refused in silence (their SYNs are dropped) while workers go on
+ * accepting what waits. When nothing has waited for a moment, so that half-open ones could finish,
+ * they are told to DROP it; then it is closed, and refuses aloud.
+ *
+ * A worker: new connections are steered to its siblings, one of which accepts what still comes
+ * to its sockets. When nothing has come for as long as a lost packet of a handshake needs to be sent
+ * again twice, they are closed. The worker itself ends with its last connection.
+ */
+
+enum {
+    TICK_MS = 50,
+    ADDRESS_QUIET_MS = 300,
+    ADDRESS_DROPPED_MS = 500, /* who has not dropped it by then is stuck */
+    WORKER_QUIET_MS = 3000,
+    WORKER_GIVEN_UP_MS = 200 /* time for the adopter to let go */
+};
+
+static bool is_past(uint64_t since_ns, uint64_t now_ns, uint64_t ms)
+{
+    return now_ns - since_ns >= ms * CLOCK_NS_PER_MS;
+}
+
+static struct listener *listener_at(struct list_node *node)
+{
+    return container_of(node, struct listener, node);
+}
+
+bool departure_is_given_up(const struct master *master, uint32_t slot)
+{
+    return master->departure.leavers[slot].is_given_up;
+}
+
+/* ---- addresses ---- */
+
+static void drop(struct master *master, struct listener *listener, uint64_t now_ns)
+{
+    struct listener_batch batch = {.ids = &listener->id, .n = 1};
+    listener->is_dropped = true;
+    listener->dropped_ns = now_ns;
+    listener->n_holders = 0;
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+        struct child *child = &master->children.places[slot];
+        if (!child_is_running(child) || listener->fds[slot] < 0)
+            continue;
+        greeting_drop(child, &batch);
+        listener->n_holders++;
+    }
+    /* Adopters drop only their own; they get the set without this one. */
+    adoption_renew_all(master);
+}
+
+/* One look at an address that leaves; true when it is gone. */
+static bool attend_address(struct master *master, struct listener *listener, uint64_t now_ns)
+{
+    if (!listener->is_refusing) {
+        listener_refuse(listener);
+        listener->busy_ns = now_ns;
+    }
+    if (listener_waiting(listener) > 0)
+        listener->busy_ns = now_ns;
+    if (!listener->is_dropped && is_past(listener->busy_ns, now_ns, ADDRESS_QUIET_MS))
+        drop(master, listener, now_ns);
+    if (!listener->is_dropped ||
+        (listener->n_holders > 0 && !is_past(listener->dropped_ns, now_ns, ADDRESS_DROPPED_MS)))
+        return false;
+    char address[ADDR_TEXT_BYTES];
+    log_debug("%s is closed", addr_print(address, &listener->address));
+    listener_close(listener);
+    return true;
+}
+
+static size_t attend_addresses(struct master *master, uint64_t now_ns)
+{
+    size_t n_left = 0;
+    LIST_FOREACH_SAFE(node, after, &master->listeners.all) {
+        struct listener *listener = listener_at(node);
+        if (listener->is_live || listener->is_wanted)
+            continue;
+        n_left += !attend_address(master, listener, now_ns);
+    }
+    return n_left;
+}
+
+void departure_take_dropped(struct master *master, const struct received *message)
+{
+    for (size_t at = 0; at + sizeof(uint32_t) <= message->length; at += sizeof(uint32_t)) {
+        uint32_t id;
+        memcpy(&id, message->payload + at, sizeof id);
+        LIST_FOREACH(node, &master->listeners.all) {
+            struct listener *listener = listener_at(node);
+            if (listener->id == id && listener->n_holders > 0)
+                listener->n_holders--;
+        }
+    }
+}
+
+void departure_revive_wanted(struct master *master)
+{
+    LIST_FOREACH(node, &master->listeners.all) {
+        struct listener *listener = listener_at(node);
+        bool was_dropped = listener->is_dropped;
+        if (!listener->is_wanted || !listener->is_refusing)
+            continue;
+        listener_revive(listener);
+        for (uint32_t slot = 0; slot < SEGMENT_SLOTS && was_dropped; slot++) {
+            struct child *child = &master->children.places[slot];
+            struct listener_batch batch = {
+                .ids = &listener->id, .fds = &listener->fds[slot], .n = 1};
+            if (child_is_running(child) && listener->fds[slot] >= 0 &&
+                !listener->is_fresh[slot])
+                greeting_lend(child, MSG_SOCKETS, 0, &batch);
+        }
+    }
+}
+
+/* ---- workers ---- */
+
+static void begin_slot(struct master *master, struct child *child)
+{
+    char name[CHILD_NAME_BYTES];
+    log_info("%s leaves", child_name(name, child));
+    listeners_steer_around(&master->listeners, child->place);
+    master->departure.leavers[child->place] = (struct leaver){.since_ns = clock_now_ns()};
+    if (child_is_running(child)) {
+        child->is_leaving = true;
+        atomic_store(&master->segment.slots[child->place].state, SLOT_DRAINING);
+    } else {
+        child_remove(child, SIGKILL);
+    }
+}
+
+/* Its sockets have somebody else now: the worker closes its own and ends with its last connection. */
+static void tell_to_go(struct master *master, struct child *child)
+{
+    struct listener_batch batch = {0};
+    if (listeners_collect(&master->listeners, child->place, &batch) != 0)
+        log_error("out of memory: a worker that leaves goes on accepting");
+    greeting_drop(child, &batch);
+    listener_batch_fini(&batch);
+    child_tell(child, MSG_DRAIN, 0, 0);
+}
+
+/* One look at a slot that leaves; true when its sockets are gone. */
+static bool attend_slot(struct master *master, uint32_t slot, uint64_t now_ns)
+{
+    struct child *child = &master->children.places[slot];
+    struct leaver *leaver = &master->departure.leavers[slot];
+    bool is_busy = listeners_waiting_for(&master->listeners, slot) > 0;
+    if (leaver->is_given_up) {
+        if (is_busy) { /* something slipped in: back to the adopter */
+            leaver->is_given_up = false;
+            leaver->since_ns = now_ns;
+        } else if (is_past(leaver->since_ns, now_ns, WORKER_GIVEN_UP_MS)) {
+            listeners_close_slot(&master->listeners, slot);
+            return true;
+        }
+        return false;
+    }
+    if (is_busy || child->adopter == CHILD_PLACES)
+        leaver->since_ns = now_ns;
+    if (child->adopter == CHILD_PLACES)
+        return false;
+    if (!leaver->is_told && child_is_running(child))
+        tell_to_go(master, child);
+    leaver->is_told = true;
+    if (is_past(leaver->since_ns, now_ns, WORKER_QUIET_MS)) {
+        leaver->is_given_up = true;
+        leaver->since_ns = now_ns;
+    }
+    return false;
+}
+
+static size_t attend_slots(struct master *master, uint64_t now_ns)
+{
+    size_t n_left = 0;
+    adoption_review(master);
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
+        if (master->listeners.is_going[slot])
+            n_left += !attend_slot(master, slot, now_ns);
+    adoption_review(master);
+    return n_left;
+}
+
+/* ---- both ---- */
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct master *master = timer->data;
+    uint64_t now_ns = clock_now_ns();
+    (void)revents;
+    size_t n_left = attend_addresses(master, now_ns);
+    n_left += attend_slots(master, now_ns);
+    if (n_left == 0)
+        ev_timer_stop(loop, timer);
+}
+
+void departure_init(struct master *master)
+{
+    ev_timer_init(&master->departure.tick, on_tick, TICK_MS / 1000., TICK_MS / 1000.);
+    master->departure.tick.data = master;
+}
+
+void departure_begin(struct master *master)
+{
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+        struct child *child = &master->children.places[slot];
+        if (child->state != CHILD_ABSENT && !child->is_leaving &&
+            !rollout_has(&master->rollout, slot))
+            begin_slot(master, child);
+    }
+    on_tick(master->loop, &master->departure.tick, 0);
+    ev_timer_again(master->loop, &master->departure.tick);
+}
+
+void departure_of_all(struct master *master)
+{
+    LIST_FOREACH(node, &master->listeners.all) {
+        listener_at(node)->is_live = false;
+    }
+    on_tick(master->loop, &master->departure.tick, 0);
+    ev_timer_again(master->loop, &master->departure.tick);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The first half of a rollout: what master has to give for it, and the question to everybody. */
+#include "master/prepare.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "master/context.h"
+#include "master/departure.h"
+#include "master/greeting.h"
+#include "master/privileges.h"
+#include "master/processors.h"
+
+enum { PATIENCE_AT_START_MS = 500 };
+
+/*
+ * Which slots the workers of the next configuration sit in: of those there are the lowest, then the
+ * lowest free ones. So slot 0 stays for ever, and its sockets stay first in their groups.
+ */
+static void choose_slots(struct master *master, size_t wanted)
+{
+    struct rollout *rollout = &master->rollout;
+    bool is_chosen[SEGMENT_SLOTS] = {false};
+    size_t n = 0;
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS && n < wanted; slot++) {
+        const struct child *child = &master->children.places[slot];
+        if (child->state != CHILD_ABSENT && !child->is_leaving)
+            n += is_chosen[slot] = true;
+    }
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS && n < wanted; slot++) {
+        const struct child *child = &master->children.places[slot];
+        if (child->state == CHILD_ABSENT && !listeners_has_slot(&master->listeners, slot))
+            n += is_chosen[slot] = true;
+    }
+    rollout->n_slots = 0;
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
+        if (is_chosen[slot])
+            rollout->slots[rollout->n_slots++] = slot;
+}
+
+/* Takes what master itself has to give: rows, descriptors, logs, sockets, the bundle. */
+int prepare_gather(struct master *master, struct edition *edition, struct problems *problems)
+{
+    struct rollout *rollout = &master->rollout;
+    struct model *model = edition->model;
+    struct text error = {0};
+    const char *why = NULL;
+    int64_t patience_ms = rollout->current == NULL ? PATIENCE_AT_START_MS : 0;
+    if (rows_take(master->rows, model, &edition->rows, &why) != 0) {
+        problems_add(problems, NULL, NULL, NULL, "%s", why);
+        return -1;
+    }
+    edition->max_connections =
+        descriptors_resolve(model->global.max_connections, model->n_listens, true, &error);
+    if (edition->max_connections == 0)
+        problems_add(problems, NULL, "global", "max_connections", "%s", error.at);
+    else if (sinks_open(&rollout->sinks, &model->global, &error) != 0)
+        problems_add(problems, NULL, NULL, NULL, "%s", error.at);
+    else
+        rollout->has_sinks = true;
+    text_fini(&error);
+    choose_slots(master, model->global.workers > 0 ? (size_t)model->global.workers
+                                                   : processors_usable());
+    listeners_prepare(&master->listeners, model, rollout->slots, rollout->n_slots,
+                      edition->rows.listeners, patience_ms, problems);
+    doors_prepare(&master->doors, model, patience_ms, problems);
+    if (problems->n_errors > 0)
+        return -1;
+    edition->bundle_fd = bundle_pack(model, &edition->rows);
+    if (edition->bundle_fd >= 0)
+        return 0;
+    problems_add(problems, NULL, NULL, NULL, "cannot pack the configuration: %s",
+                 strerror(errno));
+    return -1;
+}
+
+/* Lends what is new, then PREPARE; who still begins with the current one hears of it later. */
+static void ask_running(struct master *master, struct child *child)
+{
+    struct rollout *rollout = &master->rollout;
+    struct listener_batch batch = {0};
+    if (child_is_worker(child)) {
+        if (listeners_collect_fresh(&master->listeners, child->place, &batch) != 0)
+            log_error("out of memory: a worker gets no new sockets");
+        greeting_lend(child, MSG_SOCKETS, 0, &batch);
+        listener_batch_fini(&batch);
+    }
+    if (child->asked == child->committed)
+        greeting_prepare(child, rollout->next);
+}
+
+void prepare_ask(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    departure_revive_wanted(master);
+    for (uint32_t place = CHILD_DIRECTOR + 1; place-- > 0;) {
+        struct child *child = &master->children.places[place];
+        if (!rollout_has(rollout, place))
+            continue;
+        if (child_is_running(child)) {
+            ask_running(master, child);
+        } else if (child->state == CHILD_ABSENT) {
+            child->is_newcomer = true;
+            child_start(child);
+        }
+    }
+}

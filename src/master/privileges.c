@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Who the processes run as, which capabilities master keeps, how many descriptors a process may open. */
+#include "master/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "share/segment.h"
+
+/* What a worker opens besides connections: channel, logs, segment, epoll, pipes to splice with. */
+enum { DESCRIPTORS_BESIDES = 64, DESCRIPTORS_A_CONNECTION = 2 };
+
+static const char default_user[] = "gaidaros";
+
+/* The account's own groups, as login(1) would give them. */
+static void find_groups(struct account *account, const char *name)
+{
+    int n = ACCOUNT_GROUPS;
+    if (getgrouplist(name, account->gid, account->groups, &n) < 0) {
+        account->groups[0] = account->gid;
+        n = 1;
+    }
+    account->n_groups = (size_t)n;
+}
+
+static const struct passwd *find_user(const struct model_global *global, struct text *notes,
+                                      struct text *error)
+{
+    bool is_named = global->user[0] != '\0';
+    const struct passwd *user = getpwnam(is_named ? global->user : default_user);
+    if (user == NULL && is_named) {
+        text_printf(error, "user %s is unknown", global->user);
+        return NULL;
+    }
+    if (user == NULL) {
+        user = getpwnam("nobody");
+        text_printf(notes, "there is no account %s and no `user` line: workers run as nobody",
+                    default_user);
+    }
+    if (user == NULL)
+        text_add(error, "neither an account gaidaros nor nobody exists: give a `user` line");
+    return user;
+}
+
+int account_find(struct account *account, const struct model_global *global, struct text *notes,
+                 struct text *error)
+{
+    *account = (struct account){0};
+    if (geteuid() != 0) {
+        if (global->user[0] != '\0' || global->group[0] != '\0')
+            text_add(notes, "only root can switch to another `user` or `group`: all processes "
+                            "run as who started them");
+        return 0;
+    }
+    const struct passwd *user = find_user(global, notes, error);
+    if (user == NULL)
+        return -1;
+    account->is_switched = true;
+    account->uid = user->pw_uid;
+    account->gid = user->pw_gid;
+    find_groups(account, user->pw_name);
+    if (global->group[0] == '\0')
+        return 0;
+    const struct group *group = getgrnam(global->group);
+    if (group == NULL) {
+        text_printf(error, "group %s is unknown", global->group);
+        return -1;
+    }
+    account->gid = group->gr_gid;
+    account->groups[0] = group->gr_gid;
+    account->n_groups = 1;
+    return 0;
+}
+
+/* No capability in any set; needs no right to do so. */
+static int drop_all_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return (int)syscall(SYS_capset, &head, none);
+}
+
+int account_become(const struct account *account)
+{
+    /* Bare system calls: libc's would try to carry them to threads that fork has not copied. */
+    if (account->is_switched &&
+        (syscall(SYS_setgroups, account->n_groups, account->groups) != 0 ||
+         syscall(SYS_setresgid, account->gid, account->gid, account->gid) != 0 ||
+         syscall(SYS_setresuid, account->uid, account->uid, account->uid) != 0))
+        return -1;
+    if (drop_all_capabilities() != 0)
+        return -1;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+int privileges_keep_needed(void)
+{
+    /*
+     * Ports below 1024; signals to children of another user; becoming that user; files that
+     * only root may read, folders only root may write in.
+     */
+    static const cap_value_t needed[] = {CAP_NET_BIND_SERVICE, CAP_KILL,
+                                         CAP_SETUID,           CAP_SETGID,
+                                         CAP_DAC_OVERRIDE,     CAP_DAC_READ_SEARCH};
+    cap_t have = cap_get_proc();
+    cap_t keep = cap_init();
+    int result = have != NULL && keep != NULL ? 0 : -1;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed && result == 0; i++) {
+        cap_flag_value_t is_set = CAP_CLEAR;
+        result = cap_get_flag(have, needed[i], CAP_PERMITTED, &is_set);
+        if (result != 0 || is_set == CAP_CLEAR)
+            continue;
+        result = cap_set_flag(keep, CAP_PERMITTED, 1, &needed[i], CAP_SET) != 0 ||
+                         cap_set_flag(keep, CAP_EFFECTIVE, 1, &needed[i], CAP_SET) != 0
+                     ? -1
+                     : 0;
+    }
+    if (result == 0)
+        result = cap_set_proc(keep);
+    int saved = errno;
+    cap_free(have);
+    cap_free(keep);
+    errno = saved;
+    return result;
+}
+
+/* A stuck sibling's sockets come on top of the own ones, and during a reload the new ones too. */
+static uint64_t reserve(size_t n_listeners)
+{
+    return DESCRIPTORS_BESIDES + 4 * (uint64_t)n_listeners;
+}
+
+uint64_t descriptors_allow(uint64_t limit, size_t n_listeners)
+{
+    uint64_t kept = reserve(n_listeners);
+    uint64_t fit = limit > kept ? (limit - kept) / DESCRIPTORS_A_CONNECTION : 0;
+    return fit < SEGMENT_LIVE ? fit : SEGMENT_LIVE;
+}
+
+/* The limit that can be had, raised when asked to. */
+static uint64_t raise_limit(uint64_t wanted, bool may_raise)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    if (geteuid() == 0 && limit.rlim_max < wanted) {
+        struct rlimit more = {.rlim_cur = wanted, .rlim_max = wanted};
+        /* Fails above fs.nr_open; --test puts it back, since it may change nothing for good. */
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
+            if (!may_raise)
+                setrlimit(RLIMIT_NOFILE, &limit);
+            return wanted;
+        }
+    }
+    if (may_raise && limit.rlim_cur < limit.rlim_max) {
+        struct rlimit full = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &full) != 0)
+            return limit.rlim_cur;
+    }
+    return limit.rlim_max;
+}
+
+uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, bool may_raise,
+                             struct text *error)
+{
+    uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
+    uint64_t wanted = reserve(n_listeners) + DESCRIPTORS_A_CONNECTION * most;
+    uint64_t limit = raise_limit(wanted, may_raise);
+    uint64_t allowed = descriptors_allow(limit, n_listeners);
+    if (asked > 0 && most > SEGMENT_LIVE)
+        text_printf(error, "%" PRId64 " is more than a worker can hold (%d)", asked,
+                    SEGMENT_LIVE);
+    else if (asked > 0 && most > allowed)
+        text_printf(error,
+                    "%" PRId64 " needs %" PRIu64
+                    " file descriptors, the limit (ulimit -n) is %" PRIu64,
+                    asked, wanted, limit);
+    else if (allowed == 0)
+        text_printf(error,
+                    "no connection fits in the limit of %" PRIu64
+                    " file descriptors (ulimit -n); at least %" PRIu64 " are needed",
+                    limit, reserve(n_listeners) + DESCRIPTORS_A_CONNECTION);
+    else
+        return asked > 0 ? most : allowed;
+    return 0;
+}

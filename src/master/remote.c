@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* gaidaros -s ORDER: tells the running daemon what to do, and whether it did. */
+#include "master/remote.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "master/pidfile.h"
+
+/* The daemon that is meant. */
+struct target {
+    pid_t pid;
+    int pidfd;                /* owned */
+    char control[108];        /* "" = unknown or none */
+    int64_t drain_timeout_ms; /* from its configuration, as far as that can be read */
+};
+
+enum {
+    DRAIN_GUESS_MS = 30000,
+    STOP_SLACK_MS =
+        10000, /* beyond drain_timeout: stuck workers have to be found and killed first */
+    ANSWER_MOST = 1 << 20
+};
+
+static const char default_pidfile[] = "/run/gaidaros/gaidaros.pid";
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "gaidaros: %s%s%s\n", what, why != NULL ? ": " : "",
+            why != NULL ? why : "");
+    return 1;
+}
+
+/* What the configuration tells: where pidfile and control socket are. Returns an exit status. */
+static int read_configuration(const struct options *options, const struct conf_request *request,
+                              struct target *target, struct text *pidfile)
+{
+    struct problems problems = {0};
+    bool is_default = options->config == NULL;
+    text_add(pidfile, options->pidfile != NULL ? options->pidfile : default_pidfile);
+    if (is_default && access(request->path, F_OK) != 0)
+        return 0;
+    struct model *model = conf_load(request, &problems);
+    if (model != NULL) {
+        text_clear(pidfile);
+        text_add(pidfile, model->global.pidfile);
+        if (strlen(model->global.control) < sizeof target->control)
+            strcpy(target->control, model->global.control);
+        target->drain_timeout_ms = model->global.drain_timeout_ms;
+        conf_free(model);
+    } else if (strcmp(options->order, "reload") == 0) {
+        fputs(problems.errors.at, stderr);
+        problems_fini(&problems);
+        return 3;
+    } else if (options->pidfile == NULL) {
+        fputs(problems.errors.at, stderr);
+        fprintf(stderr,
+                "gaidaros: the configuration cannot be read, so its pidfile is unknown; "
+                "name it with -P\n");
+        problems_fini(&problems);
+        return 3;
+    }
+    problems_fini(&problems);
+    if (pidfile->length == 0)
+        return fail("the configuration names no pidfile: the daemon cannot be found", NULL);
+    return 0;
+}
+
+static int find_daemon(const char *path, struct target *target)
+{
+    struct text error = {0};
+    target->pid = pidfile_find(path, &error);
+    if (target->pid > 0) {
+        target->pidfd = (int)syscall(SYS_pidfd_open, target->pid, 0);
+        if (target->pidfd >= 0)
+            return 0;
+        return fail("pidfd_open", strerror(errno));
+    }
+    if (target->pid == 0)
+        text_printf(&error, "no daemon runs (pidfile %s)", path);
+    int result = fail(error.at, NULL);
+    text_fini(&error);
+    return result;
+}
+
+static int send_signal(const struct target *target, int number)
+{
+    if (syscall(SYS_pidfd_send_signal, target->pidfd, number, NULL, 0) == 0)
+        return 0;
+    return fail("cannot signal the daemon", strerror(errno));
+}
+
+/* True when the process ended within so many milliseconds; -1 = wait for ever. */
+static bool wait_end(const struct target *target, int64_t ms)
+{
+    uint64_t end_ns = clock_now_ns() + (uint64_t)(ms > 0 ? ms : 0) * CLOCK_NS_PER_MS;
+    for (;;) {
+        struct pollfd one = {.fd = target->pidfd, .events = POLLIN};
+        uint64_t now_ns = clock_now_ns();
+        int left_ms = now_ns < end_ns ? (int)((end_ns - now_ns) / CLOCK_NS_PER_MS) + 1 : 0;
+        int n = poll(&one, 1, ms < 0 ? -1 : left_ms);
+        if (n > 0)
+            return true;
+        if (n == 0)
+            return false;
+    }
+}
+
+/* Ends a daemon for sure: asked, urged, killed. */
+static int stop(const struct target *target)
+{
+    if (send_signal(target, SIGTERM) != 0)
+        return 1;
+    if (wait_end(target, target->drain_timeout_ms + STOP_SLACK_MS))
+        return 0;
+    fprintf(stderr, "gaidaros: the daemon does not end; it is urged\n");
+    send_signal(target, SIGTERM);
+    if (wait_end(target, STOP_SLACK_MS / 2))
+        return 0;
+    fprintf(stderr, "gaidaros: the daemon does not end; it is killed\n");
+    send_signal(target, SIGKILL);
+    return wait_end(target, STOP_SLACK_MS) ? 0 : 1;
+}
+
+/* ---- reload, by the control socket ---- */
+
+/* The process's parent, or 0. */
+static pid_t parent_of(pid_t pid)
+{
+    char path[32], line[512] = {0};
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    size_t length = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    line[length] = '\0';
+    /* "PID (NAME) STATE PARENT ..."; the name may hold anything. */
+    const char *end = strrchr(line, ')');
+    return end != NULL && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
+}
+
+/*
+ * Connects, and makes sure that it is the very daemon of the pidfile who listens: its master or,
+ * once the director serves the socket, a child of it. -1 if not.
+ */
+static int connect_control(const struct target *target)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+    if (target->control[0] == '\0')
+        return -1;
+    memcpy(address.sun_path, target->control, sizeof target->control);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+        (peer.pid == target->pid || parent_of(peer.pid) == target->pid))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int exchange(int fd, struct text *answer)
+{
+    static const char request[] = "POST /api/reload HTTP/1.0\r\nHost: localhost\r\n"
+                                  "Content-Type: application/json\r\nContent-Length: 2\r\n"
+                                  "Connection: close\r\n\r\n{}";
+    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
+        return -1;
+    while (answer->length < ANSWER_MOST) {
+        char bytes[4096];
+        ssize_t length = recv(fd, bytes, sizeof bytes, 0);
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length <= 0)
+            return length < 0 || answer->length == 0 ? -1 : 0;
+        text_append(answer, bytes, (size_t)length);
+    }
+    return -1;
+}
+
+/* Says what the answer says. Returns the exit status. */
+static int report(const struct text *answer)
+{
+    const char *body = strstr(answer->at, "\r\n\r\n");
+    json_t *result = body != NULL ? json_loads(body + 4, 0, NULL) : NULL;
+    if (result == NULL)
+        return fail("the daemon's answer cannot be understood", NULL);
+    int status = json_is_true(json_object_get(result, "ok")) ? 0 : 1;
+    const char *error = json_string_value(json_object_get(result, "error"));
+    const char *message = json_string_value(json_object_get(result, "message"));
+    if (status != 0)
+        fail("the reload failed, the daemon serves on as before", error);
+    else
+        printf("reloaded%s%s\n", message != NULL ? ": " : "", message != NULL ? message : "");
+    json_decref(result);
+    return status;
+}
+
+static int reload(const struct target *target)
+{
+    struct text answer = {0};
+    int fd = connect_control(target);
+    if (fd < 0) {
+        if (send_signal(target, SIGHUP) != 0)
+            return 1;
+        printf("told to reload; without a control socket only its log tells how that went\n");
+        return 0;
+    }
+    int status =
+        exchange(fd, &answer) == 0 ? report(&answer) : fail("the daemon did not answer", NULL);
+    text_fini(&answer);
+    close(fd);
+    return status;
+}
+
+int remote_order(const struct options *options, const struct conf_request *request)
+{
+    struct target target = {.pidfd = -1, .drain_timeout_ms = DRAIN_GUESS_MS};
+    struct text pidfile = {0};
+    int status = read_configuration(options, request, &target, &pidfile);
+    if (status == 0)
+        status = find_daemon(pidfile.at, &target);
+    text_fini(&pidfile);
+    if (status != 0)
+        return status;
+    if (strcmp(options->order, "reload") == 0)
+        status = reload(&target);
+    else if (strcmp(options->order, "reopen") == 0)
+        status = send_signal(&target, SIGUSR1);
+    else if (strcmp(options->order, "stop") == 0)
+        status = stop(&target);
+    else if ((status = send_signal(&target, SIGQUIT)) == 0)
+        wait_end(&target, -1);
+    close(target.pidfd);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Who asked for a reload, and what they are told. */
+#include "master/requests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "master/context.h"
+
+void requests_answer_one(struct master *master, const struct request *request, bool is_ok,
+                         const char *text)
+{
+    struct child *director = &master->children.places[CHILD_DIRECTOR];
+    if (request->asker != ASKER_DIRECTOR || director->pid != request->pid)
+        return;
+    const struct rollout *rollout = &master->rollout;
+    const struct message message = {
+        .kind = MSG_RESULT,
+        .flag = is_ok,
+        .number = request->number,
+        .generation = rollout->current != NULL ? rollout->current->generation : 0,
+    };
+    size_t length = strnlen(text, CHANNEL_MOST_BYTES - sizeof message);
+    child_send(director, &message, text, length, NULL, 0);
+}
+
+void requests_answer(struct master *master, struct list_node *requests, bool is_ok,
+                     const char *text)
+{
+    LIST_FOREACH_SAFE(node, after, requests) {
+        struct request *request = container_of(node, struct request, node);
+        requests_answer_one(master, request, is_ok, text);
+        list_remove(node);
+        free(request);
+    }
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/* Brings one configuration to all processes: prepared by all, then committed, or given up. */
+#include "master/rollout.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf/write.h"
+#include "master/adoption.h"
+#include "master/context.h"
+#include "master/daemon.h"
+#include "master/departure.h"
+#include "master/greeting.h"
+#include "master/prepare.h"
+#include "master/stop.h"
+
+/*
+ * A child has at most one PREPARE it has not answered by COMMITTED (child->asked differs from
+ * child->committed): one that still begins with the current configuration hears of the next only
+ * afterwards. Who dies meanwhile is no longer waited for, its successor begins with the next; only
+ * before the very first commit everybody is needed.
+ */
+
+enum { LIMIT_LEAST_MS = 5000 };
+
+static void begin(struct master *master);
+
+bool rollout_has(const struct rollout *rollout, uint32_t place)
+{
+    if (place == CHILD_DIRECTOR)
+        return true;
+    for (size_t i = 0; i < rollout->n_slots; i++)
+        if (rollout->slots[i] == place)
+            return true;
+    return false;
+}
+
+static void log_lines(void (*say)(const char *, ...), const char *text)
+{
+    while (text != NULL && *text != '\0') {
+        int length = (int)strcspn(text, "\n");
+        say("%.*s", length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
+void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid)
+{
+    struct rollout *rollout = &master->rollout;
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        log_error("out of memory: a reload is not done");
+        return;
+    }
+    *request = (struct request){.asker = asker, .number = number, .pid = pid};
+    if (master->phase >= MASTER_DRAINING) {
+        requests_answer_one(master, request, false, "the daemon is ending");
+        free(request);
+        return;
+    }
+    list_append(&rollout->waiting, &request->node);
+    if (rollout->stage == ROLLOUT_IDLE)
+        begin(master);
+}
+
+/* The rollout is over, one way or the other; the next one if somebody has asked meanwhile. */
+static void end_rollout(struct master *master, bool is_ok, const char *text)
+{
+    struct rollout *rollout = &master->rollout;
+    ev_timer_stop(master->loop, &rollout->limit);
+    rollout->stage = ROLLOUT_IDLE;
+    rollout->next = NULL;
+    requests_answer(master, &rollout->asking, is_ok, text);
+    editions_release(master);
+    if (rollout->current != NULL)
+        notify_send(&master->notify, "READY=1\nMAINPID=%d\nSTATUS=%s generation %" PRIu64,
+                    (int)getpid(), is_ok ? "serving" : "a reload failed; still serving",
+                    rollout->current->generation);
+    if (!list_is_empty(&rollout->waiting) && master->phase < MASTER_DRAINING)
+        begin(master);
+}
+
+/* ---- giving up ---- */
+
+/* Tells who was asked, and undoes what was begun. */
+static void call_off(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    struct listener_batch batch = {0};
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        if (!child_is_running(child) || rollout->next == NULL ||
+            child->asked != rollout->next->generation)
+            continue;
+        child_tell(child, MSG_ABORT, child->asked, 0);
+        rollout->next->is_held[place] = false;
+        child->asked = child->committed;
+        if (child_is_worker(child) &&
+            listeners_collect_fresh(&master->listeners, place, &batch) == 0)
+            greeting_drop(child, &batch);
+        batch.n = 0;
+    }
+    listener_batch_fini(&batch);
+    listeners_abort(&master->listeners);
+    doors_abort(&master->doors);
+    sinks_close(&rollout->sinks);
+    rollout->has_sinks = false;
+}
+
+/* Processes the given-up configuration alone needed go; others begin with the current one. */
+static void settle_newcomers(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    for (uint32_t place = 0; place < CHILD_PLACES && rollout->current != NULL; place++) {
+        struct child *child = &master->children.places[place];
+        if (child->is_newcomer)
+            child_remove(child, SIGKILL);
+        else if (child_is_running(child) && child->asked == 0 && !child->is_leaving)
+            greeting_prepare(child, rollout->current);
+        child->is_newcomer = false;
+    }
+}
+
+static void give_up(struct master *master, const char *why, int exit_status)
+{
+    struct rollout *rollout = &master->rollout;
+    bool is_start = rollout->current == NULL;
+    call_off(master);
+    rollout->next = NULL;
+    settle_newcomers(master);
+    if (is_start) {
+        stop_failed_start(master, why, exit_status);
+    } else {
+        log_lines(log_error, why);
+        log_error("reload failed: generation %" PRIu64 " serves on",
+                  rollout->current->generation);
+        atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
+    }
+    end_rollout(master, false, why);
+}
+
+static void give_up_problems(struct master *master, struct problems *problems, int exit_status)
+{
+    give_up(master, problems->errors.at != NULL ? problems->errors.at : "out of memory\n",
+            exit_status);
+    problems_fini(problems);
+}
+
+void rollout_cancel(struct master *master, const char *why)
+{
+    struct rollout *rollout = &master->rollout;
+    ev_timer_stop(master->loop, &rollout->limit);
+    if (rollout->stage == ROLLOUT_PREPARING) {
+        call_off(master);
+        rollout->next = NULL;
+    }
+    rollout->stage = ROLLOUT_IDLE;
+    requests_answer(master, &rollout->asking, false, why);
+    requests_answer(master, &rollout->waiting, false, why);
+    editions_release(master);
+}
+
+static void set_limit(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    int64_t limit_ms = rollout->next->model->global.stuck_timeout_ms;
+    if (limit_ms < LIMIT_LEAST_MS)
+        limit_ms = LIMIT_LEAST_MS;
+    ev_timer_stop(master->loop, &rollout->limit);
+    ev_timer_set(&rollout->limit, (double)limit_ms / 1000, (double)limit_ms / 1000);
+    ev_timer_start(master->loop, &rollout->limit);
+}
+
+static struct model *load(struct master *master, struct problems *problems)
+{
+    /* The one of the start was read to know whether to become a daemon. */
+    if (master->rollout.last_generation == 0)
+        return master->boot;
+    return conf_load(&master->request, problems);
+}
+
+/* Lines go where the next configuration says. */
+static void switch_logs(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    struct sinks before = master->sinks;
+    log_set_level((enum log_level)rollout->next->model->global.log_level);
+    if (!rollout->has_sinks)
+        return;
+    master->sinks = rollout->sinks;
+    rollout->sinks = (struct sinks){0};
+    rollout->has_sinks = false;
+    sinks_use(&master->sinks);
+    greeting_send_logs(master);
+    sinks_close(&before);
+}
+
+static void begin(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    struct problems problems = {0};
+    LIST_FOREACH_SAFE(node, after, &rollout->waiting) {
+        list_remove(node);
+        list_append(&rollout->asking, node);
+    }
+    rollout->stage = ROLLOUT_PREPARING;
+    if (rollout->current != NULL)
+        notify_reloading(&master->notify);
+    struct model *model = load(master, &problems);
+    if (model == NULL) {
+        give_up_problems(master, &problems, 3);
+        return;
+    }
+    log_lines(log_warning, problems.warnings.at);
+    struct edition *edition = editions_add(rollout, model);
+    if (edition == NULL || prepare_gather(master, edition, &problems) != 0) {
+        if (edition == NULL && model != master->boot)
+            conf_free(model);
+        give_up_problems(master, &problems, 1);
+        return;
+    }
+    problems_fini(&problems);
+    if (rollout->current == NULL) /* lines of processes that start have to go somewhere */
+        switch_logs(master);
+    set_limit(master);
+    prepare_ask(master);
+    rollout_advance(master);
+}
+
+/* ---- committing ---- */
+
+/* The first configuration is committed everywhere: the service answers. */
+static void note_serving(struct master *master)
+{
+    master->phase = MASTER_SERVING;
+    atomic_store(&master->segment.daemon->state, DAEMON_SERVING);
+    if (master->ready_fd >= 0)
+        daemon_ready(master->ready_fd);
+    master->ready_fd = -1;
+}
+
+static void finish(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    bool is_start = rollout->current == NULL;
+    struct text said = {0}, keys = {0};
+    rollout->current = rollout->next;
+    atomic_store(&master->segment.daemon->generation, rollout->current->generation);
+    for (uint32_t place = 0; place < CHILD_PLACES; place++)
+        master->children.places[place].is_newcomer = false;
+    text_printf(&said, "generation %" PRIu64 " serves", rollout->current->generation);
+    conf_write_restarts(&keys, master->boot, rollout->current->model);
+    if (keys.length > 0)
+        text_printf(&said, "; needs a restart: %s", keys.at);
+    const char *text = said.at != NULL ? said.at : "";
+    log_info("%s: %zu workers, %zu listening addresses", text, rollout->n_slots,
+             rollout->current->model->n_listens);
+    if (is_start)
+        note_serving(master);
+    else
+        atomic_fetch_add(&master->segment.daemon->reloads_ok, 1);
+    adoption_renew_all(master);
+    departure_begin(master);
+    end_rollout(master, true, text);
+    if (rollout->are_doors_changed && !is_start)
+        ev_timer_start(master->loop, &master->renew);
+    rollout->are_doors_changed = false;
+    text_fini(&said);
+    text_fini(&keys);
+}
+
+static void commit(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    struct edition *next = rollout->next;
+    const struct model_global *global = &next->model->global;
+    struct problems problems = {0};
+    if (listeners_commit(&master->listeners, &problems) != 0) {
+        give_up_problems(master, &problems, 1);
+        return;
+    }
+    rollout->stage = ROLLOUT_COMMITTING;
+    rollout->are_doors_changed |= doors_commit(&master->doors);
+    rows_commit(master->rows, next->model, &next->rows);
+    supervisor_set_limits(master->supervisor, global->adopt_timeout_ms,
+                          global->stuck_timeout_ms);
+    switch_logs(master);
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        if (child_is_running(child) && child->prepared == next->generation)
+            child_tell(child, MSG_COMMIT, next->generation, next->max_connections);
+    }
+    set_limit(master);
+}
+
+/* True when the process need not be waited for. */
+static bool is_done(const struct rollout *rollout, const struct child *child)
+{
+    uint64_t generation = rollout->next->generation;
+    if (!child_is_running(child))
+        return rollout->current != NULL;
+    return rollout->stage == ROLLOUT_PREPARING ? child->prepared == generation
+                                               : child->committed == generation;
+}
+
+static bool is_everybody_done(const struct master *master)
+{
+    for (uint32_t place = 0; place < CHILD_PLACES; place++)
+        if (rollout_has(&master->rollout, place) &&
+            !is_done(&master->rollout, &master->children.places[place]))
+            return false;
+    return true;
+}
+
+void rollout_advance(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    if (master->phase >= MASTER_DRAINING)
+        return;
+    if (rollout->stage == ROLLOUT_PREPARING && rollout->next != NULL &&
+        is_everybody_done(master))
+        commit(master);
+    if (rollout->stage == ROLLOUT_COMMITTING && is_everybody_done(master))
+        finish(master);
+}
+
+/* Somebody neither agreed nor refused in time: it is replaced, and begins with the next one. */
+static void on_limit(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct master *master = timer->data;
+    char name[CHILD_NAME_BYTES];
+    (void)loop;
+    (void)revents;
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        if (!rollout_has(&master->rollout, place) || child->state != CHILD_UP ||
+            is_done(&master->rollout, child))
+            continue;
+        log_warning("%s [%d] does not answer to generation %" PRIu64 ": it is replaced",
+                    child_name(name, child), (int)child->pid, master->rollout.next->generation);
+        child_put_down(child);
+    }
+}
+
+/* ---- what children say ---- */
+
+static void take_ready(struct master *master, struct child *child, uint64_t generation)
+{
+    struct rollout *rollout = &master->rollout;
+    child->prepared = generation;
+    bool is_current = rollout->current != NULL && rollout->current->generation == generation;
+    bool is_late =
+        rollout->stage == ROLLOUT_COMMITTING && rollout->next->generation == generation;
+    const struct edition *edition = is_current ? rollout->current : rollout->next;
+    if (is_current || is_late)
+        child_tell(child, MSG_COMMIT, generation, edition->max_connections);
+    else
+        rollout_advance(master);
+}
+
+static void take_committed(struct master *master, struct child *child, uint64_t generation)
+{
+    struct rollout *rollout = &master->rollout;
+    child->committed = generation;
+    if (child->state == CHILD_STARTING) {
+        child_is_up(child);
+        if (child_is_worker(child))
+            supervisor_watch(master->supervisor, child->place, child->pid);
+        adoption_review(master);
+    }
+    /* It began with the current one while the next was already under way. */
+    if (rollout->stage != ROLLOUT_IDLE && rollout_has(rollout, child->place) &&
+        child->asked == generation && generation != rollout->next->generation)
+        greeting_prepare(child, rollout->next);
+    rollout_advance(master);
+}
+
+static void take_refused(struct master *master, struct child *child,
+                         const struct received *message)
+{
+    struct rollout *rollout = &master->rollout;
+    char name[CHILD_NAME_BYTES];
+    struct text why = {0};
+    text_append(&why, message->payload, message->length);
+    const char *said = why.at != NULL ? why.at : "";
+    if (rollout->stage == ROLLOUT_PREPARING && rollout->next != NULL &&
+        rollout->next->generation == message->head.generation) {
+        child->asked = child->committed;
+        rollout->next->is_held[child->place] = false;
+        give_up(master, said, 3);
+    } else if (child->asked == message->head.generation) {
+        log_error("%s [%d] refuses generation %" PRIu64 ", which others accepted: %s",
+                  child_name(name, child), (int)child->pid, message->head.generation, said);
+        child_put_down(child);
+    }
+    text_fini(&why);
+}
+
+void rollout_take(struct master *master, struct child *child, const struct received *message)
+{
+    const struct message *head = &message->head;
+    if (head->kind == MSG_RETIRED) {
+        struct edition *edition = editions_find(&master->rollout, head->generation);
+        if (edition != NULL)
+            edition->is_held[child->place] = false;
+        editions_release(master);
+        return;
+    }
+    if (master->phase >= MASTER_DRAINING)
+        return;
+    if (head->kind == MSG_REFUSED)
+        take_refused(master, child, message);
+    else if (child->asked != head->generation)
+        return; /* it was told to abort that one meanwhile */
+    else if (head->kind == MSG_READY)
+        take_ready(master, child, head->generation);
+    else
+        take_committed(master, child, head->generation);
+}
+
+void rollout_init(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    list_init(&rollout->editions);
+    list_init(&rollout->asking);
+    list_init(&rollout->waiting);
+    ev_timer_init(&rollout->limit, on_limit, 0., 0.);
+    rollout->limit.data = master;
+}
+
+void rollout_fini(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    rollout_cancel(master, "the daemon is ending");
+    sinks_close(&rollout->sinks);
+    rollout->current = rollout->next = NULL;
+    LIST_FOREACH(node, &rollout->editions) {
+        struct edition *edition = container_of(node, struct edition, node);
+        memset(edition->is_held, 0, sizeof edition->is_held);
+    }
+    editions_release(master);
+}

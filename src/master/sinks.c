@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Where log and access log end, and the pipes by which lines get to their writer. */
+#include "master/sinks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum { PIPE_BYTES = 1 << 20 };
+
+static const char *open_fault(void)
+{
+    if (errno == ELOOP)
+        return "is a symbolic link";
+    return errno == ENXIO ? "is a fifo that nobody reads, or a socket" : strerror(errno);
+}
+
+/* Opens or makes a log file; a symbolic link could lead root anywhere. -1 with *why. */
+static int open_file(const char *path, const char **why)
+{
+    /* O_NONBLOCK so that a fifo is refused instead of waited for. */
+    int fd = open(
+        path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CREAT,
+        0640);
+    struct stat info;
+    if (fd < 0) {
+        *why = open_fault();
+        return -1;
+    }
+    if (fstat(fd, &info) == 0 && (S_ISREG(info.st_mode) || S_ISCHR(info.st_mode)))
+        return fd;
+    *why = "is not a file";
+    close(fd);
+    return -1;
+}
+
+static int open_sink(struct sink *sink, const struct log_target *target, const char *key,
+                     struct text *error)
+{
+    *sink = (struct sink){.kind = target->kind, .facility = target->facility};
+    sink->fd = target->kind == LOGS_STDERR ? STDERR_FILENO : -1;
+    if (target->kind != LOGS_FILE)
+        return 0;
+    const char *why = NULL;
+    sink->fd = open_file(target->path, &why);
+    if (sink->fd >= 0)
+        return 0;
+    text_printf(error, "[global] %s: %s: %s", key, target->path, why);
+    *sink = (struct sink){0};
+    return -1;
+}
+
+static void close_sink(struct sink *sink)
+{
+    if (sink->kind == LOGS_FILE)
+        close(sink->fd);
+    *sink = (struct sink){0};
+}
+
+int sinks_open(struct sinks *sinks, const struct model_global *global, struct text *error)
+{
+    if (open_sink(&sinks->log, &global->log, "log", error) != 0)
+        return -1;
+    if (open_sink(&sinks->access, &global->access_log, "access_log", error) == 0)
+        return 0;
+    close_sink(&sinks->log);
+    return -1;
+}
+
+void sinks_close(struct sinks *sinks)
+{
+    close_sink(&sinks->log);
+    close_sink(&sinks->access);
+}
+
+void sinks_use(const struct sinks *sinks)
+{
+    if (sinks->log.kind == LOGS_SYSLOG)
+        log_to_syslog(sinks->log.facility);
+    else
+        log_to_fd(sinks->log.fd);
+}
+
+static int open_pipe(int out[2])
+{
+    if (pipe2(out, O_CLOEXEC | O_NONBLOCK) != 0)
+        return -1;
+    /* More room is welcome; less does as well. */
+    (void)!fcntl(out[0], F_SETPIPE_SZ, PIPE_BYTES);
+    return 0;
+}
+
+int line_pipes_open(struct line_pipes *pipes)
+{
+    *pipes = (struct line_pipes){{-1, -1}, {-1, -1}};
+    return open_pipe(pipes->log) == 0 && open_pipe(pipes->access) == 0 ? 0 : -1;
+}
+
+/* Syslog gets no leftovers: its writer would have to take the lines apart again. */
+static void drain(int from, const struct sink *sink)
+{
+    char bytes[16384];
+    for (;;) {
+        ssize_t length = from >= 0 ? read(from, bytes, sizeof bytes) : 0;
+        if (length <= 0)
+            return;
+        if (sink->kind == LOGS_FILE || sink->kind == LOGS_STDERR)
+            (void)!write(sink->fd, bytes, (size_t)length);
+    }
+}
+
+void line_pipes_close(struct line_pipes *pipes, const struct sinks *sinks)
+{
+    drain(pipes->log[0], &sinks->log);
+    drain(pipes->access[0], &sinks->access);
+    for (int i = 0; i < 2; i++) {
+        if (pipes->log[i] >= 0)
+            close(pipes->log[i]);
+        if (pipes->access[i] >= 0)
+            close(pipes->access[i]);
+    }
+    *pipes = (struct line_pipes){{-1, -1}, {-1, -1}};
+}

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""The bad configurations of the CFG list, each with the lines that must be reported."""
+
+from dataclasses import dataclass, field
+
+PORT = 7999  # nothing is bound: every file of this list is refused before that
+
+BASE = """\
+[global]
+workers = 1
+pidfile = gaidaros.pid
+control = control.sock
+{glob}
+[admin]
+title = cfg
+{admin}
+[service web]
+listen = 127.0.0.1:7999
+group = main
+{service}
+[group main]
+host = a 127.0.0.1:9
+{group}
+{tail}
+"""
+
+
+@dataclass
+class Case:
+    """`text` marks each line at fault with `@@`; `where` tells what its report says behind FILE:LINE:."""
+
+    name: str
+    text: bytes
+    where: list
+    words: str = ""  # must stand in the report, upper or lower case
+    marked: list = field(default_factory=list)
+
+    def __post_init__(self):
+        lines = self.text.split(b"\n")
+        self.marked = [n + 1 for n, line in enumerate(lines) if line.startswith(b"@@")]
+        self.text = b"\n".join(line[2:] if line.startswith(b"@@") else line for line in lines)
+        assert len(self.marked) == len(self.where), self.name
+
+    def expected(self, file):
+        """The beginnings of the lines that must be reported, in the order of the file."""
+        return [f"{file}:{n}: {where}" for n, where in zip(self.marked, self.where)]
+
+
+def text_of(glob="", admin="", service="", group="", tail=""):
+    return BASE.format(glob=glob, admin=admin, service=service, group=group, tail=tail)
+
+
+def case(name, where, words="", raw=None, **parts):
+    text = text_of(**parts) if raw is None else raw
+    if isinstance(text, str):
+        text = text.encode()
+    return Case(name, text, where if isinstance(where, list) else [where], words)
+
+
+def of_global(name, line, words=""):
+    return case(name, f"[global] {line.split(' ')[0]}:", words, glob=f"@@{line}")
+
+
+def of_admin(name, line, words=""):
+    return case(name, f"[admin] {line.split(' ')[0]}:", words, admin=f"@@{line}")
+
+
+def of_service(name, line, words=""):
+    return case(name, f"[service web] {line.split(' ')[0]}:", words, service=f"@@{line}")
+
+
+def of_group(name, line, words=""):
+    return case(name, f"[group main] {line.split(' ')[0]}:", words, group=f"@@{line}")
+
+
+NUMBERS = ["abc", "10x", "-1", "+1", "1e3", "0x10", "010", "1.5", "NaN", "2147483648", "4294967296",
+           "9223372036854775808", "18446744073709551616", "1" * 30, "3 4", "''"]
+DURATIONS = ["abc", "10x", "-1", "+1", "1e3", "0x10", "010s", "1.5s", "NaN", "9223372036854775808",
+             "18446744073709551616", "1" * 30, "5 s", "5S", "s", "5ss"]
+PERCENTS = ["50", "101%", "-1%", "abc%", "%", "1.5%", "50 %"]
+
+LINES = [
+    case("line_of_65537_bytes", "", admin="@@url = " + "x" * 65537),
+    case("comment_of_65537_bytes", "", glob="@@#" + "x" * 65537),
+    case("service_name_of_50_bytes", "", tail="@@[service " + "n" * 50 + "]\nlisten = 127.0.0.1:7998\ngroup = main"),
+    case("group_names_equal_in_the_first_49_bytes", ["", ""],
+         tail="@@[group " + "n" * 49 + "a]\nhost = a 127.0.0.1:9\n@@[group " + "n" * 49 + "b]\nhost = a 127.0.0.1:9"),
+    of_group("host_name_of_50_bytes", "host = " + "n" * 50 + " 127.0.0.1:9"),
+    of_admin("quote_not_closed", 'url = "http://a'),
+    of_admin("escape_unknown", r'url = "a\qb"'),
+    of_admin("text_behind_a_quote", 'url = "a" b'),
+    case("nul_byte", "", glob="@@spin = 0\0"),
+    case("carriage_return_alone", "", glob="@@spin = 0\rlog_level = info"),
+    case("byte_order_mark", "", raw=b"@@\xef\xbb\xbf" + text_of().encode()),
+    case("utf16", "", raw=b"@@" + text_of().encode("utf-16")),
+    case("bad_utf8", "", raw=text_of(admin="@@url = http://X/").encode().replace(b"X", b"\xff\xc3")),
+    case("key_before_any_section", "", raw="@@workers = 1\n" + text_of()),
+    case("key_without_equals", "", service="@@retries"),
+    case("value_without_key", "", service="@@= 5"),
+    of_service("empty_number", "retries ="),
+    of_service("empty_duration", "idle_timeout ="),
+    of_group("empty_host", "host ="),
+    case("section_not_closed", "", tail="@@[group spare"),
+    case("section_with_text_behind", "", tail="@@[group spare] junk\nhost = a 127.0.0.1:9"),
+    case("section_without_a_word", "", tail="@@[]"),
+    case("indented_continuation", "", group="host = b 127.0.0.1:9\n@@   weight=3"),
+]
+
+NAMES = [
+    case("key_twice", "[global] workers:", glob="@@workers = 2"),
+    case("key_three_times", ["[global] workers:", "[global] workers:"], glob="@@workers = 2\n@@workers = 3"),
+    case("service_key_twice", "[service web] group:", service="@@group = main"),
+    case("section_twice", "[group main]", tail="@@[group main]\nhost = b 127.0.0.1:9"),
+    case("service_twice", "[service web]", tail="@@[service web]\nlisten = 127.0.0.1:7998\ngroup = main"),
+    case("global_twice", "[global]", tail="@@[global]\nspin = 0"),
+    of_service("key_mistyped", "idle_timout = 5s", "idle_timeout"),
+    of_global("key_in_upper_case", "Log_level = info", "log_level"),
+    of_global("key_of_another_section", "retries = 3"),
+    case("section_mistyped", "", "service", tail="@@[sevice other]"),
+    case("section_in_upper_case", "", "group", tail="@@[GROUP other]"),
+    case("service_without_name", "", tail="@@[service]\nlisten = 127.0.0.1:7998\ngroup = main"),
+    case("group_without_name", "", tail="@@[group]\nhost = a 127.0.0.1:9"),
+    case("global_with_name", "", tail="@@[global x]\nspin = 0"),
+    case("service_without_listen", "[service bare]", tail="@@[service bare]\ngroup = main"),
+    case("service_without_group", "[service bare]", tail="@@[service bare]\nlisten = 127.0.0.1:7998"),
+    case("group_unknown", "[service other] group:", "nowhere",
+         tail="[service other]\nlisten = 127.0.0.1:7998\n@@group = nowhere"),
+    case("group_empty", "[group spare]", tail="[service other]\nlisten = 127.0.0.1:7998\ngroup = spare\n@@[group spare]\nscheduler = roundrobin"),
+    case("every_weight_zero", "[group spare] host:",
+         tail="[service other]\nlisten = 127.0.0.1:7998\ngroup = spare\n[group spare]\n@@host = a 127.0.0.1:9 weight=0"),
+    of_group("host_name_twice", "host = a 127.0.0.2:9"),
+    of_service("listener_twice", "listen = 127.0.0.1:7999"),
+    case("listener_of_two_services", "[service other] listen:",
+         tail="[service other]\n@@listen = 127.0.0.1:7999\ngroup = main"),
+    case("wildcard_listener_twice", "[service other] listen:",
+         tail="[service other]\nlisten = *:7997\n@@listen = *:7997\ngroup = main"),
+    of_global("environment_unset", "log = ${GAIDAROS_NOT_SET_ANYWHERE}"),
+    of_global("environment_not_closed", "log = ${GAIDAROS_NOT_SET"),
+]
+
+NUMBER_CASES = [of_service(f"retries_{n}", f"retries = {v}") for n, v in enumerate(NUMBERS)]
+NUMBER_CASES += [of_service(f"idle_timeout_{n}", f"idle_timeout = {v}") for n, v in enumerate(DURATIONS)]
+NUMBER_CASES += [of_global(f"stuck_timeout_{n}", f"stuck_timeout = {v}") for n, v in enumerate(DURATIONS)]
+NUMBER_CASES += [of_group(f"eject_most_{n}", f"eject_most = {v}") for n, v in enumerate(PERCENTS)]
+NUMBER_CASES += [of_group(f"weight_{n}", f"host = b 127.0.0.1:9 weight={v}")
+                 for n, v in enumerate(["-1", "257", "abc", "", "1.5", "1e2", "0x1", "+1", "9" * 30])]
+NUMBER_CASES += [of_group(f"host_max_connections_{n}", f"host = b 127.0.0.1:9 max_connections={v}")
+                 for n, v in enumerate(["-1", "abc", "", "9" * 30])]
+NUMBER_CASES += [case(f"workers_{n}", "[global] workers:", raw=text_of().replace("workers = 1", f"@@workers = {v}"))
+                 for n, v in enumerate(["0", "-1", "257", "100000", "many", "1.5", "9" * 30])]
+NUMBER_CASES += [of_service(f"nodelay_{n}", f"nodelay = {v}") for n, v in enumerate(["maybe", "2", "y", "-1"])]
+NUMBER_CASES += [of_service(f"lifetime_{n}", f"lifetime = {v}")
+                 for n, v in enumerate(["1h 101%", "1h 10", "1h 10% 5%", "1h x%", "h"])]
+
+ADDRESSES = ["127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:http", "127.0.0.1", "127.0.0.1:", ":80", "1.2.3:80",
+             "1.2.3.4.5:80", "256.1.1.1:80", "[::1:80", "::1:80", "[::1]", "[::g]:80", "127.0.0.01:80", "[127.0.0.1]:80"]
+
+ADDRESS_CASES = [of_service(f"listen_{n}", f"listen = {a}") for n, a in enumerate(ADDRESSES)]
+ADDRESS_CASES += [of_group(f"host_{n}", f"host = b {a}") for n, a in enumerate(ADDRESSES)]
+ADDRESS_CASES += [of_admin(f"admin_listen_{n}", f"listen = {a}") for n, a in enumerate(ADDRESSES)]
+ADDRESS_CASES += [
+    of_group("host_any_ipv4", "host = b 0.0.0.0:80"),
+    of_group("host_any_ipv6", "host = b [::]:80"),
+    of_group("host_wildcard", "host = b *:80"),
+    of_group("host_without_address", "host = b"),
+    of_group("host_option_mistyped", "host = b 127.0.0.1:9 wieght=3", "weight"),
+    of_group("host_option_twice", "host = b 127.0.0.1:9 weight=3 weight=4"),
+    of_group("host_state_unknown", "host = b 127.0.0.1:9 state=sideways"),
+    of_service("listen_option_unknown", "listen = 127.0.0.1:7998 backlgo=5", "backlog"),
+    of_service("listen_backlog_not_a_number", "listen = 127.0.0.1:7998 backlog=abc"),
+    of_service("listen_backlog_zero", "listen = 127.0.0.1:7998 backlog=0"),
+    of_admin("admin_beyond_loopback", "listen = 0.0.0.0:7001", "insecure"),
+    of_admin("admin_on_every_address", "listen = *:7001", "insecure"),
+]
+
+WORDS = [
+    of_group("scheduler_mistyped", "scheduler = leastcon", "leastconn"),
+    of_global("log_level_unknown", "log_level = loud"),
+    of_global("log_facility_unknown", "log = syslog:nosuch"),
+    of_global("access_format_unknown", "access_format = xml"),
+    of_global("poller_unknown", "poller = kqueue"),
+    of_global("user_unknown", "user = nosuchuser-gaidaros"),
+    of_global("group_unknown_to_the_system", "group = nosuchgroup-gaidaros"),
+    of_global("log_in_a_missing_folder", "log = missing/folder/x.log"),
+    of_global("log_is_a_directory", "log = /tmp"),
+    of_global("access_log_is_a_directory", "access_log = /tmp"),
+    of_global("include_missing", "include = nothere.conf"),
+    of_global("include_above_the_folder", "include = ../x.conf"),
+    of_global("include_elsewhere", "include = /etc/hostname"),
+    of_service("protocol_unknown", "protocol = sctp"),
+    of_service("when_no_host_unknown", "when_no_host = explode"),
+    of_service("congestion_unknown", "congestion = nosuchcc"),
+]
+
+LATER = "not yet supported"
+LATER_GLOBAL = ["resolver = 192.0.2.53", "cache = /tmp", "stick_entries = 5", "source_entries = 5", "locale = de"]
+LATER_ADMIN = ["certificate = a.pem", "user = admin x full", "users_file = users", "listen = 127.0.0.1:7001 tls"]
+LATER_SERVICE = [
+    "protocol = udp", "standby = main", "failover = no", "route = sni a.example main", "allow = 10.0.0.0/8",
+    "deny = 10.0.0.0/8", "max_connections = 5", "max_connections_per_source = 5", "connection_rate_per_source = 5/s",
+    "handshake_timeout = 5s", "when_no_host = hold 5s", "when_no_host = sorry sorry.html", "share_sources = 24 56",
+    "certificate = a.pem", "tls_min = 1.3", "tls_ciphers = HIGH", "tls_alpn = h2", "client_ca = ca.pem",
+    "client_verify = required", "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
+    "listen = 127.0.0.1:7998 tls", "listen = 127.0.0.1:7998 starttls=postgres",
+    "listen = 127.0.0.1:7998 accept_proxy=10.0.0.0/8", "listen = 127.0.0.1:7998 transparent",
+    "listen = unix:/tmp/x.sock", "listen = unix:@x", "listen = unix:/tmp/x.sock mode=0660",
+]
+LATER_GROUP = [
+    "scheduler = twochoices", "scheduler = source", "scheduler = maglev", "sticky = source 30m", "pool = 4",
+    "check = tcp", "check = tls", "check = http /", "check_interval = 5s", "check_timeout = 5s", "rise = 5",
+    "fall = 5", "fail_open = 10%", "on_down = close", "send_proxy = v1", "send_proxy = v2", "tls = yes", "tls = verify",
+    "tls_ca = ca.pem", "tls_name = a.example", "bind = 127.0.0.1", "bind = client",
+    "host = b 127.0.0.1:9 slow_start=30s", "host = b 127.0.0.1:9 check=127.0.0.1:8",
+    "host = b name.example:80", "host = b srv:_http._tcp.name.example", "host = b unix:/tmp/x.sock",
+]
+LATER_CASES = [of_global(f"later_global_{line.split(' ')[0]}", line, LATER) for line in LATER_GLOBAL]
+LATER_CASES += [of_admin(f"later_admin_{n}", line, LATER) for n, line in enumerate(LATER_ADMIN)]
+LATER_CASES += [of_service(f"later_service_{n}", line, LATER) for n, line in enumerate(LATER_SERVICE)]
+LATER_CASES += [of_group(f"later_group_{n}", line, LATER) for n, line in enumerate(LATER_GROUP)]
+
+CASES = LINES + NAMES + NUMBER_CASES + ADDRESS_CASES + WORDS + LATER_CASES
+assert len({c.name for c in CASES}) == len(CASES)
+
+MANY_FAULTS = case(
+    "many_faults",
+    ["[global] nosuchkey:", "[admin] refresh:", "[service web] idle_timeout:", "[service web] tls_min:",
+     "[group main] scheduler:", "[group main] host:", "[service other] group:"],
+    glob="@@nosuchkey = 1", admin="@@refresh = never", service="@@idle_timeout = long\n@@tls_min = 1.3",
+    group="@@scheduler = best\n@@host = b 127.0.0.1:0",
+    tail="[service other]\nlisten = 127.0.0.1:7998\n@@group = nowhere")
+
+# Every key with a value other than the default that this version knows, and later keys at their defaults.
+RICH = """\
+[global]
+workers = 2
+pidfile = gaidaros.pid
+control = control.sock
+daemon = no
+log = daemon.log
+log_level = debug
+access_log = access.log
+access_format = json
+max_connections = 1234
+stuck_timeout = 7s
+adopt_timeout = 700ms
+drain_timeout = 90
+poller = epoll
+spin = 0
+resolver =
+cache = /var/lib/gaidaros
+stick_entries = 100000
+source_entries = 100000
+locale =
+
+[admin]
+listen = 127.0.0.1:7991
+listen = 0.0.0.0:7992 insecure
+refresh = 2s
+title = "a ; title # with \\"quotes\\" and \\\\ and \\x41"
+url = https://status.example/?a=b#c
+
+[service web]
+listen = 127.0.0.1:7993 backlog=100
+listen = [::1]:7993
+listen = *:7994 interface=lo
+protocol = tcp
+group = main
+failover = yes
+allow = 0.0.0.0/0 ::/0
+max_connections = 0
+connect_timeout = 1500ms
+idle_timeout = 1h
+half_close_timeout = 45s
+handshake_timeout = 10s
+lifetime = 2h 10%
+user_timeout = 20s
+retries = 1
+nodelay = no
+cork = yes
+half_close = no
+congestion = reno
+keepalive = no
+when_no_host = close
+share_sources = 32 64
+tls_min = 1.2
+client_verify = none
+crl_policy = strict
+ocsp_stapling = no
+
+[service other]
+listen = 127.0.0.1:7995
+group = spare
+
+[group main]
+scheduler = leastconn
+host = app1 127.0.0.1:9001 weight=3 max_connections=200
+host = app2 [::1]:9002 weight=0 state=drain
+host = app3 127.0.0.1:9003 state=down
+sticky = none
+queue_timeout = 3s
+pool = 0
+check = none
+eject_failures = 9
+eject_time = 20s
+eject_most = 34%
+fail_open = 0%
+on_down = keep
+send_proxy = no
+tls = no
+congestion = reno
+
+[group spare]
+scheduler = weighted
+host = only 127.0.0.1:9004
+"""

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Configurations and looks at the machine that the tests of relaying, connecting and balancing share."""
+
+import socket
+
+import harness
+
+
+class Closed:
+    """An address that refuses every connection, kept from anybody else: bound and never listened on."""
+
+    def __init__(self, name):
+        self.name = name
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.address = f"127.0.0.1:{harness.free_port()}"
+        self.socket.bind(("127.0.0.1", int(self.address.rpartition(":")[2])))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def host_line(host):
+    """A host as the file names it: a line of its own, a Host, a Closed, or one of them with options."""
+    if isinstance(host, str):
+        return f"host = {host}"
+    if isinstance(host, tuple):
+        return f"{host_line(host[0])} {host[1]}"
+    return f"host = {host.name} {host.address}"
+
+
+def config(listen, hosts, *, service="", group="", overall=""):
+    """One service `web` on its addresses over one group `main`; further keys as lines of `key = value`."""
+    listens = [listen] if isinstance(listen, str) else listen
+    lines = ["[global]", *overall.strip().splitlines(), "", "[service web]"]
+    lines += [f"listen = {address}" for address in listens]
+    lines += ["group = main", *service.strip().splitlines(), "", "[group main]"]
+    lines += [*group.strip().splitlines(), *map(host_line, hosts), ""]
+    return "\n".join(line.strip() for line in lines)
+
+
+def local():
+    """A free address of this machine to listen on."""
+    return f"127.0.0.1:{harness.free_port()}"
+
+
+def ask_name(address):
+    """One short connection to a host in mode id; returns the name it gave, None when there was none."""
+    try:
+        with harness.connect(address) as client:
+            client.shutdown(socket.SHUT_WR)
+            text, how = harness.receive_all(client)
+    except OSError:
+        return None
+    return text.decode().strip() if how == "eof" and text.endswith(b"\n") else None
+
+
+def outcomes(daemon, service="web"):
+    """Ended connections of a service by outcome, as far as they were no successes and happened at all."""
+    return {word: count for word, count in daemon.service(service)["errors"].items() if count}
+
+
+def tcp_table():
+    """Rows of the kernel's table of IPv4 TCP sockets: local port, remote port, state, bytes not yet read."""
+    with open("/proc/net/tcp", encoding="utf-8") as file:
+        next(file)
+        rows = [line.split() for line in file]
+    port = lambda text: int(text.rpartition(":")[2], 16)  # noqa: E731
+    return [(port(row[1]), port(row[2]), int(row[3], 16), int(row[4].rpartition(":")[2], 16)) for row in rows]
+
+
+def unread_bytes(local_port):
+    """Most bytes that wait to be read on an established connection to the port."""
+    return max(unread for at, _, state, unread in tcp_table() if at == local_port and state == 1)
+
+
+def connects_pending(remote_port):
+    """How many sockets of this machine wait for an answer to their SYN to the port."""
+    return sum(to == remote_port and state == 2 for _, to, state, _ in tcp_table())

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: MIT
+"""A reload loses nothing, a broken one changes nothing (F1, F2, F4-F6, F12)."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from command import AS_NOBODY, gaidaros, open_to_nobody
+from configs import CASES
+from harness import SAN, Descriptors, assert_no_loss, connect, free_port, scaled_rate, wait_until
+from scene import (config, continue_processes, echo, full_load, is_refused, listening, stop_processes, visit, wait_for_workers)
+
+LONG = 50 if SAN else 200
+
+
+def busy(daemon, host, load, workers=2, **parts):
+    """A daemon under the load that the rows ask for: (daemon, load, config as a function of the round)."""
+    hosts = [host("one"), host("two"), host("three")]
+    port = free_port()
+
+    def text(turn):
+        """Each round has other weights and limits, so that each generation differs from the one before."""
+        more = {**parts, "service": f"retries = {turn % 3}\nidle_timeout = {300 + turn}s\n{parts.get('service', '')}"}
+        return config(port, hosts[:2 + turn % 2], **more)
+
+    running = daemon(text(0), workers=workers)
+    work = load(f"127.0.0.1:{port}", short=scaled_rate(2000), long=LONG, interval=100)
+    wait_until(lambda: work.stat()["long_up"] == LONG, what="all long sessions to be up")
+    return running, work, text
+
+
+def reload_often(daemon, host, load, times, pause_s):
+    running, work, text = busy(daemon, host, load)
+    pids = running.worker_pids()
+    time.sleep(2)  # the idle figure that the other is measured by
+    idle = work.zero()
+    before = running.generation()
+    for turn in range(1, times + 1):
+        began = time.monotonic()
+        running.reload(text(turn))
+        time.sleep(max(0.0, pause_s - (time.monotonic() - began)))
+    figures = work.stop()
+    assert_no_loss(idle)
+    assert_no_loss(figures)
+    # Two in a hundred may come late on a busy machine; a load that stood still would prove nothing.
+    assert figures["short"]["ok"] >= 0.8 * scaled_rate(2000) * figures["elapsed_s"] * times / (times + 30), figures
+    assert figures["long"]["ok"] == LONG, figures
+    assert running.generation() == before + times
+    assert running.worker_pids() == pids, "a reload keeps its workers"
+    return idle, figures
+
+
+@pytest.mark.alone
+def test_fifty_reloads_lose_nothing(daemon, host, load):
+    idle, figures = reload_often(daemon, host, load, 50, 0.2)
+    assert figures["short"]["p99_ms"] < max(5 * idle["short"]["p99_ms"], 100), (idle, figures)
+
+
+@pytest.mark.soak
+def test_a_thousand_reloads_lose_nothing(daemon, host, load):
+    idle, figures = reload_often(daemon, host, load, 1000, 0.2)
+    assert figures["short"]["attempts"] >= 350_000, figures
+    assert figures["short"]["p99_ms"] < max(5 * idle["short"]["p99_ms"], 100), (idle, figures)
+
+
+@pytest.mark.san_subset
+def test_reloads_lose_nothing_under_the_sanitizers_too(daemon, host, load):
+    reload_often(daemon, host, load, 15, 0.2)
+
+
+@pytest.mark.san_subset
+def test_sessions_outlive_their_host_and_fifty_generations(daemon, host, load):
+    stays, leaves = host("stays"), host("leaves")
+    port = free_port()
+    running = daemon(config(port, [leaves]), workers=2)
+    work = load(f"127.0.0.1:{port}", long=LONG, interval=50)
+    wait_until(lambda: work.stat()["long_up"] == LONG, what="all long sessions to be up")
+    for turn in range(50):
+        running.reload(config(port, [stays], group=f"queue_timeout = {turn + 1}s"))
+    assert running.service()["connections"] == LONG
+    visit(port)
+    wait_until(lambda: running.host("stays")["connections_total"] == 1, what="the visit to be counted")
+    figures = work.stop()
+    assert_no_loss(figures, LONG)
+    assert leaves.stat()["accepted"] == LONG
+    wait_until(lambda: running.service()["connections"] == 0, what="the old generations to end")
+
+
+def wait_for_log(running, since, beginnings):
+    """Waits until every beginning stands in the log behind `since`."""
+    def all_there():
+        told = running.log_text()[since:]
+        return all(beginning in told for beginning in beginnings)
+    wait_until(all_there, what=f"the log to tell {beginnings}")
+
+
+def put_bytes(path, content, mode=0o600):
+    temporary = path + ".new"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(content)
+    os.rename(temporary, path)
+
+
+@full_load
+def test_every_broken_file_is_told_and_changes_nothing(daemon, host, load):
+    running, work, text = busy(daemon, host, load)
+    running.allow_errors(".")
+    running.reload(text(1))
+    before, pids = running.running(), running.worker_pids()
+    base = {pid: Descriptors(pid) for pid in running.pids() if pid not in pids}
+    for case in CASES[::8 if SAN else 1]:
+        put_bytes(running.file, case.text)
+        since = len(running.log_text())
+        running.reload(ok=False)
+        wait_for_log(running, since, case.expected(running.file))
+        if case.words:
+            assert case.words.lower() in running.log_text()[since:].lower(), case.name
+    now = running.running()
+    assert now["generation"] == before["generation"] and running.worker_pids() == pids
+    assert now["reloads"]["failed"] == before["reloads"]["failed"] + len(CASES[::8 if SAN else 1])
+    running.reload(text(2))
+    assert running.generation() == before["generation"] + 1
+    for pid, was in base.items():
+        assert Descriptors(pid).others <= was.others and Descriptors(pid).listening == was.listening, pid
+    assert_no_loss(work.stop(), 1000)
+
+
+@pytest.mark.san_subset
+@pytest.mark.parametrize("what", ["absent", "directory", "fifo", "empty", "world_writable", "cut"])
+def test_a_file_gone_bad_changes_nothing(daemon, host, what):
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    running.allow_errors(".")
+    generation = running.generation()
+    with open(running.file, "rb") as file:
+        good = file.read()
+    os.unlink(running.file)
+    if what == "directory":
+        os.mkdir(running.file)
+    elif what == "fifo":
+        os.mkfifo(running.file, 0o600)
+    elif what == "empty":
+        put_bytes(running.file, b"")
+    elif what == "world_writable":
+        put_bytes(running.file, good)
+        os.chmod(running.file, 0o666)
+    elif what == "cut":
+        put_bytes(running.file, good[:good.index(b"[group main]")])
+    since = len(running.log_text())
+    running.reload(ok=False)
+    wait_for_log(running, since, [running.file])
+    visit(port)
+    assert running.generation() == generation
+    if what == "directory":
+        os.rmdir(running.file)
+    put_bytes(running.file, good)
+    running.reload()
+    assert running.generation() == generation + 1
+    visit(port)
+
+
+@pytest.mark.san_subset
+@pytest.mark.parametrize("fault", ["in_use", "foreign"])
+def test_a_listener_that_cannot_be_had_binds_none(daemon, host, load, fault):
+    one, port, fresh = host("one"), free_port(), free_port()
+    rounds = 20 if SAN else 100
+    running = daemon(config(port, [one]), workers=2)
+    running.allow_errors(".")
+    before = running.generation()
+    work = load(f"127.0.0.1:{port}", short=scaled_rate(500))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        bad = f"127.0.0.1:{taken.getsockname()[1]}" if fault == "in_use" else "192.0.2.77:8080"
+        broken = config([port, fresh], [one], service=f"listen = {bad}")
+        running.reload(broken, ok=False)  # what the first try allocates for good is no leak
+        base = {pid: running.fds(pid) for pid in [running.pid]}
+        for _ in range(rounds - 1):
+            running.reload(ok=False)
+            assert listening(fresh) == 0
+        assert bad in running.log_text()
+        wait_until(lambda: all(running.fds(pid) <= was for pid, was in base.items()), what="no descriptor more")
+    assert running.generation() == before and listening(port) == 2
+    assert_no_loss(work.stop(), 100)
+    running.reload(config([port, fresh], [one]))
+    visit(fresh)
+
+
+@pytest.mark.san_subset
+def test_a_dropped_listener_serves_those_in_its_queue(daemon, host):
+    one, stays, leaves, new = host("one"), free_port(), free_port(), free_port()
+    patient = "adopt_timeout = 20s\nstuck_timeout = 60s\n"  # the stopped workers are this test's, nobody else's
+    running = daemon(config([stays, leaves], [one], glob=patient), workers=2)
+    session = connect(f"127.0.0.1:{leaves}")
+    echo(session)
+    pids = running.worker_pids()
+    stop_processes(pids)
+    try:
+        queued = [connect(f"127.0.0.1:{leaves}") for _ in range(50)]
+        for client in queued:
+            client.sendall(b"queued")
+        generation = running.generation()
+        running.write(config([stays, new], [one], glob=patient))
+        running.signal(signal.SIGHUP)
+    finally:
+        continue_processes(pids)
+    wait_until(lambda: running.generation() > generation, what="the reload to be committed")
+    acked = time.monotonic()
+    visit(new)
+    for client in queued:
+        assert client.recv(100) == b"queued"
+        echo(client, b"and on")
+    wait_until(lambda: is_refused(leaves), what="the dropped listener to refuse", step=0.02)
+    assert time.monotonic() - acked < 6  # promised: 1 s on a machine of its own
+    echo(session, b"the old session lives on")
+    for client in [session, *queued]:
+        client.close()
+    visit(stays)
+    assert listening(leaves) == 0 and listening(new) == 2
+
+
+@pytest.mark.san_subset
+def test_a_queue_held_back_by_the_connection_limit_outlives_its_listener(daemon, host):
+    """Both workers are full, so that fifty clients wait in the queues while their address is taken away."""
+    one, leaves, new = host("one"), free_port(), free_port()
+    running = daemon(config(leaves, [one], glob="max_connections = 1"), workers=2)
+    clients = [connect(f"127.0.0.1:{leaves}") for _ in range(52)]
+    for client in clients:
+        client.sendall(b"queued")
+    wait_until(lambda: [row["connections"] for row in running.running()["workers"]] == [1, 1],
+               what="both workers to be full")
+    running.reload(config(new, [one], glob="max_connections = 1000"))
+    for client in clients:
+        assert client.recv(100) == b"queued"
+        echo(client, b"and on")
+    visit(new)
+    wait_until(lambda: is_refused(leaves), what="the dropped listener to refuse", step=0.02)
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.san_subset
+def test_listeners_come_and_go_under_load(daemon, host, load):
+    """Twenty times another listener comes and goes; what stays loses nothing, sockets do not pile up."""
+    one, port, others = host("one"), free_port(), [free_port(), free_port()]
+    running = daemon(config(port, [one]), workers=2)
+    work = load(f"127.0.0.1:{port}", short=scaled_rate(1000), long=20, interval=100)
+    for turn in range(20):
+        running.reload(config([port, others[turn % 2]], [one]))
+        visit(others[turn % 2])
+    running.reload(config(port, [one]))
+    wait_until(lambda: listening(others[0]) + listening(others[1]) == 0, what="dropped listeners to be closed")
+    assert listening(port) == 2
+    assert_no_loss(work.stop(), 100)
+
+
+@pytest.mark.san_subset
+def test_a_change_that_needs_a_restart_is_told_and_the_rest_applies(daemon, host):
+    one, two, port = host("one"), host("two"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    since = len(running.log_text())
+    running.reload(config(port, [two], glob="poller = poll"))
+    wait_for_log(running, since, ["needs a restart", "poller"])
+    visit(port)
+    assert two.stat()["accepted"] == 1 and one.stat()["accepted"] == 0
+
+
+@pytest.mark.san_subset
+def test_reloads_that_come_in_a_burst_end_in_the_last_file(daemon, host, load):
+    one, two, port = host("one"), host("two"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    work = load(f"127.0.0.1:{port}", short=scaled_rate(500))
+    for turn in range(100):
+        running.write(config(port, [one], group=f"queue_timeout = {turn + 1}s"))
+        running.signal(signal.SIGHUP)
+    running.reload(config(port, [two]))
+
+    def all_at_the_second():
+        before = one.stat()["accepted"]
+        visit(port)
+        return one.stat()["accepted"] == before and two.stat()["accepted"] > 0
+    wait_until(all_at_the_second, what="the last file to hold")
+    assert_no_loss(work.stop(), 10)
+
+
+@full_load
+def test_a_check_of_the_file_touches_nothing(daemon, host, load):
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    work = load(f"127.0.0.1:{port}", short=scaled_rate(2000), long=LONG, interval=100)
+
+    def traces():
+        return {name: (os.stat(path).st_ino, os.stat(path).st_mtime_ns, os.stat(path).st_mode)
+                for name in sorted(os.listdir(running.folder)) if name != "log"
+                for path in [os.path.join(running.folder, name)]}
+
+    before, sockets = traces(), listening(port)
+    for _ in range(20 if SAN else 100):
+        said = gaidaros("-c", running.file, "-t")
+        assert said.status == 0 and f"{running.file}: ok" in said.out + said.err, said
+    if open_to_nobody(running.folder):
+        os.chmod(running.file, 0o644)
+        before = traces()
+        for _ in range(20 if SAN else 100):
+            said = gaidaros("-c", running.file, "-t", wrap=AS_NOBODY)
+            assert said.status == 0, said
+    assert traces() == before and listening(port) == sockets
+    assert_no_loss(work.stop(), 100)
+    wait_for_workers(running, 2)

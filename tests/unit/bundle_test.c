@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Promises of conf/bundle: the same model comes out, or a refusal. */
+#include "conf/bundle.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/hash.h"
+#include "conf/write.h"
+#include "conf_fixture.h"
+
+static const char lines[] =
+    "[global]\nworkers = 4\nlog = x.log\nspin = 50us\n"
+    "[admin]\nlisten = 127.0.0.1:7001\ntitle = \"a ; b\"\n"
+    "[service web]\nlisten = *:8080 backlog=9\nlisten = 127.0.0.1:8081\ngroup = main\n"
+    "lifetime = 1h 10%\n[service two]\nlisten = 127.0.0.1:8082\ngroup = spare\n"
+    "[group main]\nhost = a 10.0.0.1:80 weight=3\nhost = b 10.0.0.2:80\n"
+    "[group spare]\nhost = c [::1]:80 state=drain\n";
+
+/* Row numbers that tell their place. */
+static uint32_t numbers[4][8] = {{10, 11}, {20, 21}, {30, 31, 32}, {40, 41, 42}};
+static const struct bundle_rows rows = {.services = numbers[0],
+                                        .groups = numbers[1],
+                                        .hosts = numbers[2],
+                                        .listeners = numbers[3],
+                                        .n_services = 2,
+                                        .n_groups = 2,
+                                        .n_hosts = 3,
+                                        .n_listeners = 3};
+
+static struct model *unpack(int fd, struct bundle_rows *out)
+{
+    struct problems problems = {0};
+    struct model *model = bundle_unpack(fd, out, &problems);
+    assert_true((model == NULL) == (problems.n_errors > 0));
+    problems_fini(&problems);
+    return model;
+}
+
+static void assert_same_origin(const struct origin *a, const struct origin *b)
+{
+    assert_string_equal(a->file, b->file);
+    assert_int_equal(a->line, b->line);
+}
+
+static void assert_same_model(const struct model *a, const struct model *b)
+{
+    struct text first = {0}, second = {0};
+    conf_write(&first, a);
+    conf_write(&second, b);
+    assert_string_equal(first.at, second.at);
+    text_fini(&first);
+    text_fini(&second);
+    assert_string_equal(a->path, b->path);
+    assert_string_equal(a->folder, b->folder);
+    assert_int_equal(a->global.has_own_pidfile, b->global.has_own_pidfile);
+    assert_int_equal(a->global.has_own_control, b->global.has_own_control);
+    for (size_t i = 0; i < a->n_groups; i++) {
+        assert_same_origin(&a->groups[i].origin, &b->groups[i].origin);
+        assert_int_equal(a->groups[i].first_host, b->groups[i].first_host);
+        for (size_t k = 0; k < a->groups[i].n_hosts; k++) {
+            assert_same_origin(&a->groups[i].hosts[k].origin, &b->groups[i].hosts[k].origin);
+            assert_string_equal(a->groups[i].hosts[k].line, b->groups[i].hosts[k].line);
+        }
+    }
+    for (size_t i = 0; i < a->n_services; i++) {
+        assert_same_origin(&a->services[i].origin, &b->services[i].origin);
+        assert_int_equal(a->services[i].first_listen, b->services[i].first_listen);
+        for (size_t k = 0; k < a->services[i].n_listens; k++)
+            assert_same_origin(&a->services[i].listens[k].origin,
+                               &b->services[i].listens[k].origin);
+    }
+}
+
+static void an_equal_model_comes_out(void **state)
+{
+    (void)state;
+    char folder[FOLDER_BYTES], path[256];
+    struct problems problems = {0};
+    struct bundle_rows out;
+    folder_make(folder);
+    file_make(folder, "a.conf", lines);
+    struct model *model = load_path(folder_path(path, folder, "a.conf"), &problems);
+    if (model == NULL)
+        fail_msg("%s", errors_of(&problems));
+    int fd = bundle_pack(model, &rows);
+    assert_true(fd >= 0);
+    /* What the file says by now does not matter. */
+    folder_remove(folder);
+    struct model *again = unpack(fd, &out);
+    assert_non_null(again);
+    assert_same_model(model, again);
+    assert_int_equal(out.n_services, 2);
+    assert_int_equal(out.n_hosts, 3);
+    assert_memory_equal(out.services, rows.services, 2 * sizeof(uint32_t));
+    assert_memory_equal(out.groups, rows.groups, 2 * sizeof(uint32_t));
+    assert_memory_equal(out.hosts, rows.hosts, 3 * sizeof(uint32_t));
+    assert_memory_equal(out.listeners, rows.listeners, 3 * sizeof(uint32_t));
+    conf_free(model);
+    conf_free(again);
+    close(fd);
+}
+
+static void the_command_line_travels_too(void **state)
+{
+    (void)state;
+    char folder[FOLDER_BYTES], path[256];
+    folder_make(folder);
+    file_make(folder, "a.conf", lines);
+    const struct conf_override overrides[] = {{"global", "workers", "7"}};
+    const struct conf_request request = {
+        .path = folder_path(path, folder, "a.conf"), .overrides = overrides, .n_overrides = 1};
+    struct problems problems = {0};
+    struct bundle_rows out;
+    struct model *model = conf_load(&request, &problems);
+    assert_non_null(model);
+    int fd = bundle_pack(model, &rows);
+    struct model *again = unpack(fd, &out);
+    assert_non_null(again);
+    assert_int_equal(again->global.workers, 7);
+    assert_same_model(model, again);
+    conf_free(model);
+    conf_free(again);
+    close(fd);
+    folder_remove(folder);
+}
+
+/* The bytes of a good bundle; malloc'ed. */
+static char *good_bytes(size_t *length)
+{
+    struct model *model = load_good(lines);
+    int fd = bundle_pack(model, &rows);
+    assert_true(fd >= 0);
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    *length = (size_t)status.st_size;
+    char *bytes = malloc(*length);
+    assert_int_equal(pread(fd, bytes, *length, 0), status.st_size);
+    close(fd);
+    conf_free(model);
+    return bytes;
+}
+
+static int memfd_of(const char *bytes, size_t length)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, length), (ssize_t)length);
+    return fd;
+}
+
+static void a_bundle_is_sealed_and_its_offset_unused(void **state)
+{
+    (void)state;
+    struct model *model = load_good(lines);
+    struct bundle_rows out;
+    int fd = bundle_pack(model, &rows);
+    int seals = fcntl(fd, F_GET_SEALS);
+    assert_int_equal(seals, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    assert_int_equal(pwrite(fd, "x", 1, 0), -1);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(lseek(fd, 5, SEEK_SET), 5);
+    struct model *again = unpack(fd, &out);
+    assert_non_null(again);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 5);
+    conf_free(model);
+    conf_free(again);
+    close(fd);
+}
+
+static void a_cut_bundle_is_refused(void **state)
+{
+    (void)state;
+    size_t length;
+    char *bytes = good_bytes(&length);
+    struct bundle_rows out;
+    for (size_t cut = 0; cut < length; cut++) {
+        int fd = memfd_of(bytes, cut);
+        assert_null(unpack(fd, &out));
+        assert_null(out.hosts);
+        close(fd);
+    }
+    free(bytes);
+}
+
+static void changed_bytes_never_crash(void **state)
+{
+    (void)state;
+    size_t length;
+    char *bytes = good_bytes(&length);
+    struct random random;
+    struct bundle_rows out;
+    random_init(&random, 42);
+    for (size_t i = 0; i < 3000; i++) {
+        char *copy = malloc(length);
+        memcpy(copy, bytes, length);
+        for (size_t k = random_below(&random, 4) + 1; k > 0; k--)
+            copy[random_below(&random, length)] = (char)random_next(&random);
+        int fd = memfd_of(copy, length);
+        struct model *model = unpack(fd, &out);
+        if (model != NULL)
+            assert_int_equal(out.n_hosts, model->n_hosts);
+        conf_free(model);
+        close(fd);
+        free(copy);
+    }
+    free(bytes);
+}
+
+static void counts_that_lie_are_refused(void **state)
+{
+    (void)state;
+    struct model *model = load_good(lines);
+    struct bundle_rows out, wrong = rows;
+    wrong.n_hosts = 2;
+    int fd = bundle_pack(model, &wrong);
+    assert_null(unpack(fd, &out));
+    close(fd);
+    conf_free(model);
+    size_t length;
+    char *bytes = good_bytes(&length);
+    /* Huge counts anywhere in the head must not lead to huge allocations. */
+    for (size_t at = 24; at < 64; at += 8) {
+        char *copy = malloc(length);
+        memcpy(copy, bytes, length);
+        memset(copy + at, 0xff, 8);
+        fd = memfd_of(copy, length);
+        assert_null(unpack(fd, &out));
+        close(fd);
+        free(copy);
+    }
+    free(bytes);
+}
+
+static void what_is_no_bundle_is_refused(void **state)
+{
+    (void)state;
+    struct bundle_rows out;
+    int fd = memfd_of("hello", 5);
+    assert_null(unpack(fd, &out));
+    close(fd);
+    int pipes[2];
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    assert_null(unpack(pipes[0], &out));
+    close(pipes[0]);
+    close(pipes[1]);
+    assert_null(unpack(-1, &out));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_equal_model_comes_out),
+        cmocka_unit_test(the_command_line_travels_too),
+        cmocka_unit_test(a_bundle_is_sealed_and_its_offset_unused),
+        cmocka_unit_test(a_cut_bundle_is_refused),
+        cmocka_unit_test(changed_bytes_never_crash),
+        cmocka_unit_test(counts_that_lie_are_refused),
+        cmocka_unit_test(what_is_no_bundle_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of running.json with running.txt. */
+#include "admin/views.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <jansson.h>
+
+#include "admin_rig.h"
+
+static json_t *view(const struct admin_rig *rig)
+{
+    struct text text = {0};
+    view_json(&text, &rig->status);
+    assert_false(text.failed);
+    json_error_t error;
+    json_t *json = json_loads(text.at, JSON_REJECT_DUPLICATES, &error);
+    text_fini(&text);
+    if (json == NULL)
+        fail_msg("%s", error.text);
+    return json;
+}
+
+/* Each key of the list is there, with a value of the type that its letter names. */
+static void has_keys(const json_t *object, const char *const keys[][2], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = json_object_get(object, keys[i][0]);
+        if (value == NULL)
+            fail_msg("no key %s", keys[i][0]);
+        json_type type = json_typeof(value);
+        bool is_number = type == JSON_INTEGER || type == JSON_REAL;
+        switch (keys[i][1][0]) {
+        case 's':
+            assert_int_equal(type, JSON_STRING);
+            break;
+        case 'i':
+            assert_int_equal(type, JSON_INTEGER);
+            break;
+        case 'n':
+            assert_true(is_number);
+            break;
+        case 'a':
+            assert_int_equal(type, JSON_ARRAY);
+            break;
+        default:
+            assert_int_equal(type, JSON_OBJECT);
+        }
+    }
+}
+#define HAS_KEYS(object, keys) has_keys(object, keys, sizeof keys / sizeof *keys)
+
+static void json_has_every_promised_key(void **state)
+{
+    static const char *const daemon_keys[][2] = {{"version", "s"},  {"generation", "i"},
+                                                 {"uptime_s", "n"}, {"state", "s"},
+                                                 {"workers", "a"},  {"services", "a"}};
+    static const char *const worker_keys[][2] = {{"id", "i"},
+                                                 {"pid", "i"},
+                                                 {"state", "s"},
+                                                 {"connections", "i"},
+                                                 {"accepted_total", "i"},
+                                                 {"loop_lag_ms", "n"},
+                                                 {"restarts", "i"}};
+    static const char *const service_keys[][2] = {
+        {"name", "s"},     {"protocol", "s"},    {"listen", "a"},
+        {"group", "s"},    {"connections", "i"}, {"connections_total", "i"},
+        {"bytes_in", "i"}, {"bytes_out", "i"},   {"errors", "o"},
+        {"groups", "a"}};
+    static const char *const group_keys[][2] = {
+        {"name", "s"}, {"scheduler", "s"}, {"hosts", "a"}};
+    static const char *const host_keys[][2] = {
+        {"name", "s"},     {"address", "s"},     {"state", "s"},
+        {"weight", "i"},   {"connections", "i"}, {"connections_total", "i"},
+        {"bytes_in", "i"}, {"bytes_out", "i"},   {"failures_total", "i"},
+        {"since", "s"},    {"reason", "s"}};
+    json_t *json = view(*state);
+    HAS_KEYS(json, daemon_keys);
+    HAS_KEYS(json_array_get(json_object_get(json, "workers"), 0), worker_keys);
+    const json_t *service = json_array_get(json_object_get(json, "services"), 0);
+    HAS_KEYS(service, service_keys);
+    const json_t *group = json_array_get(json_object_get(service, "groups"), 0);
+    HAS_KEYS(group, group_keys);
+    HAS_KEYS(json_array_get(json_object_get(group, "hosts"), 0), host_keys);
+    json_decref(json);
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static const char *string(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void json_shows_what_the_rows_hold(void **state)
+{
+    json_t *json = view(*state);
+    assert_int_equal(number(json, "generation"), 7);
+    assert_true(json_number_value(json_object_get(json, "uptime_s")) == 12.5);
+    assert_string_equal(string(json, "state"), "serving");
+    assert_int_equal(json_array_size(json_object_get(json, "workers")), 2);
+    assert_int_equal(json_array_size(json_object_get(json, "services")), 2);
+
+    const json_t *service = json_array_get(json_object_get(json, "services"), 0);
+    assert_string_equal(string(service, "name"), "web");
+    assert_string_equal(string(service, "protocol"), "tcp");
+    assert_string_equal(
+        json_string_value(json_array_get(json_object_get(service, "listen"), 0)), "*:80");
+    assert_int_equal(number(service, "connections"), 8);
+    assert_int_equal(number(service, "connections_total"), 1000);
+    assert_int_equal(number(service, "waiting"), 2);
+
+    const json_t *group = json_array_get(json_object_get(service, "groups"), 0);
+    assert_string_equal(string(group, "scheduler"), "leastconn");
+    const json_t *host = json_array_get(json_object_get(group, "hosts"), 0);
+    assert_string_equal(string(host, "address"), "10.0.0.11:8080");
+    assert_string_equal(string(host, "since"), "2026-11-22T07:00:00Z");
+    assert_int_equal(number(host, "connections"), 4);
+    assert_int_equal(number(host, "bytes_out"), 10000);
+    assert_int_equal(number(host, "failures_total"), 6);
+    assert_int_equal(number(json_object_get(host, "failures"), "timeout"), 6);
+    json_decref(json);
+}
+
+static void json_errors_leave_out_good_ends(void **state)
+{
+    json_t *json = view(*state);
+    const json_t *services = json_object_get(json, "services");
+    const json_t *errors = json_object_get(json_array_get(services, 0), "errors");
+    assert_int_equal(json_object_size(errors), 1);
+    assert_int_equal(number(errors, "connect_failed"), 14);
+    errors = json_object_get(json_array_get(services, 1), "errors");
+    assert_int_equal(json_object_size(errors), 0);
+    json_decref(json);
+}
+
+static void json_carries_hostile_names_unharmed(void **state)
+{
+    struct admin_rig *rig = *state;
+    rig->hosts[1].name = "\"><script>\n'&";
+    host_set_health(&rig->segment, 11, HEALTH_DOWN, "said \"</b>\"\r\n");
+    json_t *json = view(rig);
+    const json_t *service = json_array_get(json_object_get(json, "services"), 0);
+    const json_t *group = json_array_get(json_object_get(service, "groups"), 0);
+    const json_t *host = json_array_get(json_object_get(group, "hosts"), 1);
+    assert_string_equal(string(host, "name"), "\"><script>\n'&");
+    assert_string_equal(string(host, "reason"), "said \"</b>\"\r\n");
+    assert_string_equal(string(host, "state"), "down");
+    json_decref(json);
+}
+
+static void text_is_one_line_a_thing(void **state)
+{
+    const struct admin_rig *rig = *state;
+    struct text text = {0};
+    view_text(&text, &rig->status);
+    size_t hosts = 0, services = 0, workers = 0, daemons = 0;
+    for (const char *line = text.at; *line != '\0'; line = strchr(line, '\n') + 1) {
+        hosts += strncmp(line, "host ", 5) == 0;
+        services += strncmp(line, "service ", 8) == 0;
+        workers += strncmp(line, "worker ", 7) == 0;
+        daemons += strncmp(line, "daemon ", 7) == 0;
+        assert_non_null(strchr(line, '\n'));
+    }
+    assert_int_equal(daemons, 1);
+    assert_int_equal(workers, 2);
+    assert_int_equal(services, 2);
+    assert_int_equal(hosts, 6); /* two services show the same three */
+    assert_non_null(strstr(text.at, "\\x22><script>alert(1)</script>\\x0a\\x27&\\xff"));
+    assert_null(strstr(text.at, RIG_HOSTILE));
+    text_fini(&text);
+}
+
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, admin_rig_open, admin_rig_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG_TEST(json_has_every_promised_key),
+        RIG_TEST(json_shows_what_the_rows_hold),
+        RIG_TEST(json_errors_leave_out_good_ends),
+        RIG_TEST(json_carries_hostile_names_unharmed),
+        RIG_TEST(text_is_one_line_a_thing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
