@@ -24,7 +24,7 @@ enum message_kind {
     MSG_PREPARE,   /* m>c  generation; fds: bundle */
     MSG_READY,     /* c>m  generation */
     MSG_REFUSED,   /* c>m  generation, text: problems */
-    MSG_COMMIT,    /* m>c  generation */
+    MSG_COMMIT,    /* m>c  generation; number = connections a worker may have from now on */
     MSG_COMMITTED, /* c>m  generation: the child acts on it */
     MSG_ABORT,     /* m>c  generation */
     MSG_RETIRED,   /* c>m  generation: nothing here uses it any more */

@@ -60,7 +60,7 @@ void accepts_release(struct accepts *accepts, uint32_t slot);
 /* Master is gone: stops and closes everything at once. */
 void accepts_abandon(struct accepts *accepts);
 
-/* A connection has ended: there is room for another. */
+/* A connection has ended or most_open has grown: there may be room for another. */
 void accepts_make_room(struct accepts *accepts);
 
 /* True when there is nothing left to accept on. */

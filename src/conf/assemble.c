@@ -319,6 +319,7 @@ static bool is_own(const struct conf_store *store, const struct directive *row,
 {
     const struct conf_section *global = store_find_section(store, SECTION_GLOBAL, "");
     const struct conf_line *line = store_find_line(global, row);
+    assert(path != NULL); /* the template has one */
     if (line == NULL || path[0] == '\0')
         return false;
     return !store->has_file || strcmp(line->origin.file, ORIGIN_COMMAND_LINE) == 0 ||

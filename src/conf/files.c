@@ -118,7 +118,7 @@ char *file_folder(const char *path)
 
 void file_list_fini(struct file_list *list)
 {
-    for (size_t i = 0; i < list->n; i++)
+    for (size_t i = 0; list->paths != NULL && i < list->n; i++)
         free(list->paths[i]);
     free(list->paths);
     *list = (struct file_list){0};
@@ -202,8 +202,9 @@ int file_find_includes(const char *folder, const char *pattern, struct file_list
     }
     out->paths = calloc(found.gl_pathc, sizeof *out->paths);
     if (out->paths == NULL) {
+        globfree(&found);
         text_add(why, "out of memory");
-        result = -1;
+        return -1;
     }
     for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)
         result = list_add(out, folder, found.gl_pathv[i], why);

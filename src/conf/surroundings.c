@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "conf/directives.h"
 
 #define CONGESTION_FILE "/proc/sys/net/ipv4/tcp_available_congestion_control"
@@ -133,10 +134,14 @@ static uint64_t descriptor_limit(bool is_root)
         return UINT64_MAX;
     uint64_t most = limit.rlim_max;
     FILE *file = is_root && can_raise_limits() ? fopen("/proc/sys/fs/nr_open", "re") : NULL;
-    uint64_t kernels = 0;
+    char line[32];
+    int64_t kernels;
     if (file != NULL) {
-        if (fscanf(file, "%" SCNu64, &kernels) == 1 && kernels > most)
-            most = kernels;
+        if (fgets(line, sizeof line, file) != NULL) {
+            line[strcspn(line, "\n")] = '\0';
+            if (units_parse_number(line, &kernels) == 0 && (uint64_t)kernels > most)
+                most = (uint64_t)kernels;
+        }
         fclose(file);
     }
     return most;

@@ -517,12 +517,14 @@ static bool parse_reference(struct value_context *context, const char *value, vo
     }
     text_printf(context->why, "there is no [group %.*s]", SHOWN_BYTES, name);
     size_t n = context->may_suggest ? context->model->n_groups : 0;
-    if (n > SUGGEST_MOST)
-        n = 0;
-    const char **known = n > 0 ? calloc(n, sizeof *known) : NULL;
-    for (size_t i = 0; known != NULL && i < n; i++)
+    if (n == 0 || n > SUGGEST_MOST)
+        return false;
+    const char **known = calloc(n, sizeof *known);
+    if (known == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++)
         known[i] = context->model->groups[i].name;
-    const char *nearest = known != NULL ? text_nearest(name, known, n) : NULL;
+    const char *nearest = text_nearest(name, known, n);
     if (nearest != NULL)
         text_printf(context->why, ": did you mean %s?", nearest);
     free(known);

@@ -59,6 +59,30 @@ static int write_pid(int fd)
     return pwrite(fd, line, (size_t)length, 0) == length ? 0 : -1;
 }
 
+/* The number in the file, or -1. */
+static pid_t read_pid(int fd)
+{
+    char line[32] = {0};
+    ssize_t length = pread(fd, line, sizeof line - 1, 0);
+    if (length <= 0)
+        return -1;
+    line[strcspn(line, "\n")] = '\0';
+    int64_t number;
+    if (units_parse_number(line, &number) != 0 || number < 2 || number > INT32_MAX)
+        return -1;
+    return (pid_t)number;
+}
+
+static void fail_lock(struct text *error, const char *path, int fd)
+{
+    bool is_held = errno == EAGAIN || errno == EACCES;
+    text_printf(error, "pidfile %s: %s", path,
+                is_held ? "a daemon is running already" : strerror(errno));
+    pid_t pid = is_held ? read_pid(fd) : -1;
+    if (pid > 0)
+        text_printf(error, ", as process %d", (int)pid);
+}
+
 int pidfile_open(struct pidfile *pidfile, const char *path, struct text *error)
 {
     *pidfile = (struct pidfile){.fd = -1};
@@ -74,9 +98,7 @@ int pidfile_open(struct pidfile *pidfile, const char *path, struct text *error)
             return -1;
         }
         if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-            fail(error, path,
-                 errno == EAGAIN || errno == EACCES ? "another daemon holds it"
-                                                    : strerror(errno));
+            fail_lock(error, path, fd);
             close(fd);
             return -1;
         }
@@ -108,20 +130,6 @@ void pidfile_close(struct pidfile *pidfile)
     close(pidfile->fd);
     free(pidfile->path);
     *pidfile = (struct pidfile){.fd = -1};
-}
-
-/* The number in the file, or -1. */
-static pid_t read_pid(int fd)
-{
-    char line[32] = {0};
-    ssize_t length = pread(fd, line, sizeof line - 1, 0);
-    if (length <= 0)
-        return -1;
-    line[strcspn(line, "\n")] = '\0';
-    int64_t number;
-    if (units_parse_number(line, &number) != 0 || number < 2 || number > INT32_MAX)
-        return -1;
-    return (pid_t)number;
 }
 
 pid_t pidfile_find(const char *path, struct text *error)

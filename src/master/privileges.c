@@ -17,8 +17,8 @@
 
 #include "share/segment.h"
 
-/* What a worker opens besides connections: channel, logs, segment, epoll, pipes to splice with. */
-enum { DESCRIPTORS_BESIDES = 64, DESCRIPTORS_A_CONNECTION = 2 };
+/* What a worker opens besides connections: channel, logs, segment, epoll; then pipes, kept host sockets. */
+enum { DESCRIPTORS_BESIDES = 24, DESCRIPTORS_A_CONNECTION = 2, DESCRIPTORS_EXTRA = 192 };
 
 static const char default_user[] = "gaidaros";
 
@@ -141,9 +141,15 @@ static uint64_t reserve(size_t n_listeners)
     return DESCRIPTORS_BESIDES + 4 * (uint64_t)n_listeners;
 }
 
+/* Workers keep pipes for splicing and host sockets for the next connection as far as these allow. */
+static uint64_t extras(uint64_t limit)
+{
+    return limit / 8 < DESCRIPTORS_EXTRA ? limit / 8 : DESCRIPTORS_EXTRA;
+}
+
 uint64_t descriptors_allow(uint64_t limit, size_t n_listeners)
 {
-    uint64_t kept = reserve(n_listeners);
+    uint64_t kept = reserve(n_listeners) + extras(limit);
     uint64_t fit = limit > kept ? (limit - kept) / DESCRIPTORS_A_CONNECTION : 0;
     return fit < SEGMENT_LIVE ? fit : SEGMENT_LIVE;
 }
@@ -175,7 +181,8 @@ uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, bool may_raise,
                              struct text *error)
 {
     uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
-    uint64_t wanted = reserve(n_listeners) + DESCRIPTORS_A_CONNECTION * most;
+    uint64_t wanted =
+        reserve(n_listeners) + DESCRIPTORS_EXTRA + DESCRIPTORS_A_CONNECTION * most;
     uint64_t limit = raise_limit(wanted, may_raise);
     uint64_t allowed = descriptors_allow(limit, n_listeners);
     if (asked > 0 && most > SEGMENT_LIVE)

@@ -28,7 +28,7 @@ static int take_socket(struct conn *c, int family)
         return fd;
     }
     fd = sock_open_stream(family);
-    if (fd >= 0 && sock_tune(fd, &c->service->host_options) != 0) {
+    if (fd >= 0 && sock_tune_fresh(fd, &c->service->host_options) != 0) {
         int error = errno;
         close(fd);
         errno = error;

@@ -21,7 +21,7 @@ enum {
     SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
     CONNS_A_SLAB = 64,
     BUFFERS_A_SLAB = 4,
-    RESERVED_FDS = 48, /* what a worker holds besides connections, pipes and parked sockets */
+    RESERVED_FDS = 28, /* what a worker holds besides connections, pipes and parked sockets */
     HEARTBEAT_MS = 100
 };
 
@@ -138,7 +138,7 @@ static void apply_global(struct worker *w, const struct model_global *global)
     ev_timer_again(w->relay.loop, &w->heartbeat);
 }
 
-static void commit(struct worker *w, uint64_t id)
+static void commit(struct worker *w, uint64_t id, uint64_t most_open)
 {
     struct generation *before = w->current;
 
@@ -153,6 +153,8 @@ static void commit(struct worker *w, uint64_t id)
     w->current->owner = w;
     w->current->parked_count = &w->relay.n_parked;
     accepts_commit(&w->accepts, w->current);
+    w->accepts.most_open = most_open;
+    accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
     atomic_store(&w->row->generation, id);
     say(w, MSG_COMMITTED, id, NULL);
@@ -272,7 +274,7 @@ static void handle(struct worker *w, struct received *message)
         }
         break;
     case MSG_COMMIT:
-        commit(w, head->generation);
+        commit(w, head->generation, head->number);
         break;
     case MSG_ABORT:
         abort_prepare(w, head->generation);
@@ -433,8 +435,8 @@ static void share_spare_fds(struct relay *relay, uint64_t most_open)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * most_open + RESERVED_FDS)
         spare = (int64_t)(limit.rlim_cur - 2 * most_open - RESERVED_FDS);
     splice_init(&relay->pipes,
-                (int)(spare / 4 < SPLICE_PIPES_MOST ? spare / 4 : SPLICE_PIPES_MOST));
-    relay->most_parked = spare / 4 < PARKED_MOST ? spare / 4 : PARKED_MOST;
+                (int)(spare / 3 < SPLICE_PIPES_MOST ? spare / 3 : SPLICE_PIPES_MOST));
+    relay->most_parked = spare / 3 < PARKED_MOST ? spare / 3 : PARKED_MOST;
 }
 
 static int init_relay(struct worker *w, const struct hello *hello)
