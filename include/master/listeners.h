@@ -36,6 +36,7 @@ struct listener {
     size_t n_holders; /* workers that have not said DROPPED */
     struct lineup lineup;
     int fds[SEGMENT_SLOTS]; /* owned; -1 = none */
+    int sink_fd; /* leaving: takes the SYNs where no filter may drop them; owned; -1 = none */
     bool is_fresh
         [SEGMENT_SLOTS]; /* opened for the configuration being prepared: bound, not listening */
 };

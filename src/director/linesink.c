@@ -3,6 +3,7 @@
 #include "director/linesink.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -126,8 +127,11 @@ static struct line_parts take_apart(const char *line, size_t length)
     if (pid == NULL)
         return parts;
     int severity = severity_of(level + 1, (size_t)(name - level - 1));
-    if (severity < 0 || sscanf(pid, "[%d]", &parts.pid) != 1)
+    char *number_end;
+    intmax_t number = strtoimax(pid + 1, &number_end, 10);
+    if (severity < 0 || number_end != mark || number <= 0 || number > INT_MAX)
         return parts;
+    parts.pid = (int)number;
     parts.severity = severity;
     parts.name = name + 1;
     parts.name_length = (int)(pid - name - 1);

@@ -13,12 +13,9 @@ static bool is_stuck(const struct master *master, const struct child *child)
            supervisor_stage_of(master->supervisor, child->place) >= STAGE_ADOPT;
 }
 
-static bool needs_adopter(const struct master *master, const struct child *child,
-                          uint64_t now_ns)
+/* True when nobody accepts on the sockets of the slot, if it has any. */
+static bool is_orphaned(const struct master *master, const struct child *child, uint64_t now_ns)
 {
-    const struct edition *current = master->rollout.current;
-    if (current == NULL || !listeners_has_slot(&master->listeners, child->place))
-        return false;
     if (master->listeners.is_going[child->place])
         return !departure_is_given_up(master, child->place);
     switch (child->state) {
@@ -28,11 +25,19 @@ static bool needs_adopter(const struct master *master, const struct child *child
         return true;
     case CHILD_STARTING:
         return now_ns - child->started_ns >
-               (uint64_t)current->model->global.adopt_timeout_ms * CLOCK_NS_PER_MS;
+               (uint64_t)master->rollout.current->model->global.adopt_timeout_ms *
+                   CLOCK_NS_PER_MS;
     case CHILD_UP:
         return is_stuck(master, child);
     }
     return false;
+}
+
+static bool needs_adopter(const struct master *master, const struct child *child,
+                          uint64_t now_ns)
+{
+    return master->rollout.current != NULL && is_orphaned(master, child, now_ns) &&
+           listeners_has_slot(&master->listeners, child->place);
 }
 
 static bool can_adopt(const struct master *master, const struct child *child)

@@ -90,6 +90,13 @@ void listeners_fini(struct listeners *listeners)
     }
 }
 
+static void close_sink(struct listener *listener)
+{
+    if (listener->sink_fd >= 0)
+        close(listener->sink_fd);
+    listener->sink_fd = -1;
+}
+
 void listener_close(struct listener *listener)
 {
     list_remove(&listener->node);
@@ -100,6 +107,7 @@ void listener_close(struct listener *listener)
         shutdown(listener->fds[slot], SHUT_RD);
         close(listener->fds[slot]);
     }
+    close_sink(listener);
     free(listener->interface);
     free(listener);
 }
@@ -181,6 +189,7 @@ static struct listener *add_listener(struct listeners *listeners,
     }
     listener->id = ++listeners->last_id;
     listener->address = listen->address;
+    listener->sink_fd = -1;
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
         listener->fds[slot] = -1;
     list_append(&listeners->all, &listener->node);
@@ -375,18 +384,32 @@ void listener_revive(struct listener *listener)
 {
     int ignored = 0;
     listener->is_refusing = listener->is_dropped = false;
+    close_sink(listener);
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
         if (listener->fds[slot] >= 0)
             setsockopt(listener->fds[slot], SOL_SOCKET, SO_DETACH_FILTER, &ignored,
                        sizeof ignored);
 }
 
+/*
+ * A filter that drops SYNs needs CAP_NET_ADMIN on some kernels; one more member of the reuseport
+ * group that takes them all does not. Where neither can be had, the address still ends: the
+ * queue is served until nothing waits.
+ */
 void listener_refuse(struct listener *listener)
 {
+    int member = -1;
+    bool is_filtered = true;
+
     listener->is_refusing = true;
-    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
-        if (listener->fds[slot] >= 0)
-            (void)!sock_refuse_new(listener->fds[slot]);
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
+        if (listener->fds[slot] < 0 || listener->is_fresh[slot])
+            continue;
+        member = listener->fds[slot];
+        is_filtered = sock_refuse_new(member) == 0 && is_filtered;
+    }
+    if (!is_filtered && listener->sink_fd < 0)
+        listener->sink_fd = sock_open_sink(member, (uint16_t)listener->lineup.n);
 }
 
 static size_t waiting_at(const struct listener *listener, uint32_t slot)

@@ -100,16 +100,37 @@ static int close_rig(void **state)
 struct client {
     struct rig *rig;
     const char *socket, *method, *path, *body;
+    const char *raw; /* in place of method, path and body */
     int result;
     struct ask_answer answer;
     struct text why;
 };
 
+/* Sends these bytes alone, reads to the end. */
+static int exchange_raw(struct client *client)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    static char bytes[16384];
+    size_t length = 0;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", client->socket);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_sent = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                   write(fd, client->raw, strlen(client->raw)) > 0;
+    for (ssize_t n = 1; is_sent && n > 0 && length < sizeof bytes; length += (size_t)n) {
+        n = read(fd, bytes + length, sizeof bytes - length);
+        if (n < 0)
+            break;
+    }
+    close(fd);
+    return ask_parse(bytes, length, &client->answer);
+}
+
 static void *run_client(void *argument)
 {
     struct client *client = argument;
-    client->result = ask(client->socket, client->method, client->path, client->body,
-                         &client->answer, &client->why);
+    client->result = client->raw != NULL ? exchange_raw(client)
+                                         : ask(client->socket, client->method, client->path,
+                                               client->body, &client->answer, &client->why);
     ev_async_send(client->rig->loop, &client->rig->client_done);
     return NULL;
 }
@@ -192,12 +213,39 @@ static void reload_waits_for_its_own_result(void **state)
     ev_check_stop(rig->loop, &check);
 }
 
-static void too_large_a_body_is_refused(void **state)
+static int raw_status(struct rig *rig, const char *raw)
 {
-    struct rig *rig = *state;
-    static char body[70000];
-    memset(body, 'x', sizeof body - 1);
-    assert_int_equal(get_status(rig, rig->control, "POST", "/api/reload", body), 413);
+    struct client client = {.socket = rig->control, .raw = raw};
+    serve(rig, &client);
+    text_fini(&client.answer.body);
+    return client.answer.status;
+}
+
+#define HEAD "POST /api/reload HTTP/1.1\r\nHost: x\r\n"
+
+static void too_large_a_body_is_refused_before_it_comes(void **state)
+{
+    assert_int_equal(raw_status(*state, HEAD "Content-Length: 65537\r\n\r\n"), 413);
+    assert_int_equal(raw_status(*state, HEAD "Content-Length: 9223372036854775808\r\n\r\n"),
+                     413);
+    assert_int_equal(((struct rig *)*state)->ticket, 0);
+}
+
+static void refuses_heads_that_two_readers_could_take_differently(void **state)
+{
+    static const char *const heads[] = {
+        HEAD "Content-Length: 2\r\nContent-Length: 2\r\n\r\n",
+        HEAD "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        HEAD "Transfer-Encoding: xchunked\r\n\r\n",
+        HEAD "Transfer-Encoding: chunked, identity\r\n\r\n",
+        HEAD "Host: y\r\n\r\n",
+        "GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        assert_int_equal(raw_status(*state, heads[i]), 400);
+    assert_int_equal(raw_status(*state, "GET / HTTP/1.2\r\nHost: x\r\n\r\n"), 505);
+    assert_int_equal(((struct rig *)*state)->ticket, 0);
 }
 
 static void *ask_in_vain(void *argument)
@@ -244,7 +292,8 @@ int main(void)
         RIG_TEST(serves_the_same_on_both_doors),
         RIG_TEST(only_the_control_socket_changes_things),
         RIG_TEST(reload_waits_for_its_own_result),
-        RIG_TEST(too_large_a_body_is_refused),
+        RIG_TEST(too_large_a_body_is_refused_before_it_comes),
+        RIG_TEST(refuses_heads_that_two_readers_could_take_differently),
         RIG_TEST(ends_while_a_call_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
