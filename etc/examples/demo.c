@@ -396,8 +396,11 @@ static void demo_clean(const struct demo *demo)
         (void)tcsetpgrp(STDIN_FILENO, demo->terminal_group);
     if (!demo->folder[0])
         return;
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        (void)unlink(getenv(kept[i].variable));
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *path = getenv(kept[i].variable);
+        if (path)
+            (void)unlink(path);
+    }
     (void)rmdir(demo->folder);
 }
 

@@ -55,7 +55,7 @@ static int read_configuration(const struct options *options, const struct conf_r
         text_clear(pidfile);
         text_add(pidfile, model->global.pidfile);
         if (strlen(model->global.control) < sizeof target->control)
-            strcpy(target->control, model->global.control);
+            memcpy(target->control, model->global.control, strlen(model->global.control) + 1);
         target->drain_timeout_ms = model->global.drain_timeout_ms;
         conf_free(model);
     } else if (strcmp(options->order, "reload") == 0) {

@@ -2,6 +2,7 @@
 /* Which row of the segment belongs to which service, group, host of the configurations in use. */
 #include "master/rows.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,7 @@ static struct row_entry *take_entry(const struct rows *rows, struct row_table *t
 static bool give_entry(const struct rows *rows, struct row_table *table, uint32_t number)
 {
     struct row_entry *entry = table->numbers[number];
+    assert(entry != NULL);
     if (--entry->uses > 0)
         return false;
     struct row_entry **at = bucket_of(rows, table, entry->key);
@@ -258,6 +260,9 @@ void rows_commit(struct rows *rows, const struct model *model, const struct bund
 void rows_give(struct rows *rows, struct bundle_rows *taken)
 {
     const struct segment *segment = rows->segment;
+    assert(taken->hosts != NULL || taken->n_hosts == 0);
+    assert(taken->groups != NULL || taken->n_groups == 0);
+    assert(taken->services != NULL || taken->n_services == 0);
     /* Hosts first: a host that is forgotten still looks at its group. */
     for (size_t i = 0; i < taken->n_hosts; i++)
         if (give_entry(rows, &rows->hosts, taken->hosts[i]))

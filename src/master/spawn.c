@@ -14,23 +14,42 @@
 
 #include "share/channel.h"
 
-enum { OOM_LOWER_BY = 500, OOM_LEAST = -1000, EXEC_FAILED = 127 };
+enum {
+    OOM_LOWER_BY = 500,
+    OOM_APART = 100, /* at least so much between master and workers */
+    OOM_LEAST = -1000,
+    OOM_MOST = 1000,
+    EXEC_FAILED = 127
+};
 
 static const char oom_path[] = "/proc/self/oom_score_adj";
 
-/* The kernel shall rather take a worker, which is replaced, than what replaces it. */
-static void lower_oom_score(struct spawn *spawn)
+static bool write_score(int fd, int score)
 {
+    char text[16];
+    int n = snprintf(text, sizeof text, "%d", score);
+    return pwrite(fd, text, (size_t)n, 0) == n;
+}
+
+/*
+ * The kernel shall rather take a worker, which is replaced, than what replaces it: this process
+ * and the director get a lower score, or, where that is not allowed, workers a higher one.
+ */
+static void arrange_oom_scores(struct spawn *spawn)
+{
+    char text[16] = {0};
     int fd = open(oom_path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return;
-    ssize_t length = read(fd, spawn->oom_score_adj, sizeof spawn->oom_score_adj - 1);
-    spawn->oom_score_adj[length > 0 ? length : 0] = '\0';
-    int lower = atoi(spawn->oom_score_adj) - OOM_LOWER_BY;
-    char text[16];
-    int n = snprintf(text, sizeof text, "%d", lower > OOM_LEAST ? lower : OOM_LEAST);
-    if (length <= 0 || pwrite(fd, text, (size_t)n, 0) != n)
-        spawn->oom_score_adj[0] = '\0';
+    if (read(fd, text, sizeof text - 1) > 0) {
+        int own = (int)strtol(text, NULL, 10);
+        int lower = own - OOM_LOWER_BY > OOM_LEAST ? own - OOM_LOWER_BY : OOM_LEAST;
+        if (!write_score(fd, lower))
+            lower = own;
+        int workers = own > lower + OOM_APART ? own : lower + OOM_APART;
+        snprintf(spawn->oom_score_adj, sizeof spawn->oom_score_adj, "%d",
+                 workers < OOM_MOST ? workers : OOM_MOST);
+    }
     close(fd);
 }
 
@@ -40,8 +59,7 @@ int spawn_init(struct spawn *spawn)
     spawn->binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (spawn->binary_fd < 0)
         return -1;
-    if (geteuid() == 0)
-        lower_oom_score(spawn);
+    arrange_oom_scores(spawn);
     return 0;
 }
 
@@ -78,7 +96,7 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void put_oom_score_back(const struct spawn *spawn)
+static void set_oom_score(const struct spawn *spawn)
 {
     int fd = open(oom_path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
@@ -111,7 +129,7 @@ static _Noreturn void run_child(const struct spawn *spawn, char *const argv[], i
     reset_signals();
     int binary = arrange_descriptors(spawn, channel_fd);
     if (is_worker && spawn->oom_score_adj[0] != '\0')
-        put_oom_score_back(spawn);
+        set_oom_score(spawn);
     if (account_become(&spawn->account) != 0)
         give_up("cannot drop privileges");
     syscall(SYS_execveat, binary, "", argv, environ, AT_EMPTY_PATH);

@@ -4,6 +4,7 @@
 import socket
 
 import harness
+from sockets import SYN_SENT, tcp_table
 
 
 class Closed:
@@ -63,20 +64,6 @@ def outcomes(daemon, service="web"):
     return {word: count for word, count in daemon.service(service)["errors"].items() if count}
 
 
-def tcp_table():
-    """Rows of the kernel's table of IPv4 TCP sockets: local port, remote port, state, bytes not yet read."""
-    with open("/proc/net/tcp", encoding="utf-8") as file:
-        next(file)
-        rows = [line.split() for line in file]
-    port = lambda text: int(text.rpartition(":")[2], 16)  # noqa: E731
-    return [(port(row[1]), port(row[2]), int(row[3], 16), int(row[4].rpartition(":")[2], 16)) for row in rows]
-
-
-def unread_bytes(local_port):
-    """Most bytes that wait to be read on an established connection to the port."""
-    return max(unread for at, _, state, unread in tcp_table() if at == local_port and state == 1)
-
-
 def connects_pending(remote_port):
     """How many sockets of this machine wait for an answer to their SYN to the port."""
-    return sum(to == remote_port and state == 2 for _, to, state, _ in tcp_table())
+    return sum(to == remote_port and state == SYN_SENT for state, _, to, _, _ in tcp_table())

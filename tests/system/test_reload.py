@@ -56,14 +56,14 @@ def reload_often(daemon, host, load, times, pause_s):
 @pytest.mark.alone
 def test_fifty_reloads_lose_nothing(daemon, host, load):
     idle, figures = reload_often(daemon, host, load, 50, 0.2)
-    assert figures["short"]["p99_ms"] < max(5 * idle["short"]["p99_ms"], 100), (idle, figures)
+    assert figures["short"]["p99_ms"] < max(5 * idle["short"]["p99_ms"], 250), (idle, figures)
 
 
 @pytest.mark.soak
 def test_a_thousand_reloads_lose_nothing(daemon, host, load):
     idle, figures = reload_often(daemon, host, load, 1000, 0.2)
     assert figures["short"]["attempts"] >= 350_000, figures
-    assert figures["short"]["p99_ms"] < max(5 * idle["short"]["p99_ms"], 100), (idle, figures)
+    assert figures["short"]["p99_ms"] < max(5 * idle["short"]["p99_ms"], 250), (idle, figures)
 
 
 @pytest.mark.san_subset

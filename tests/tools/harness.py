@@ -14,10 +14,11 @@ import re
 import selectors
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
+
+from sockets import close_with_reset, connect, receive_all, receive_exactly, tcp_states  # noqa: F401  (for tests)
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.path.abspath(os.environ.get("GAIDAROS_BIN", os.path.join(ROOT, "build", "gaidaros")))
@@ -147,18 +148,6 @@ def descriptors(pid):
     return found
 
 
-def tcp_states():
-    """State (as the kernel's number: 1 established, 10 listening …) of each TCP socket, by inode."""
-    states = {}
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError), open(table, encoding="utf-8") as file:
-            next(file)
-            for line in file:
-                fields = line.split()
-                states[fields[9]] = int(fields[3], 16)
-    return states
-
-
 class Descriptors:
     """Descriptors of one process, sorted into those of connections and those that should stay as they are.
 
@@ -168,8 +157,8 @@ class Descriptors:
 
     LISTENING = 10
 
-    def __init__(self, pid):
-        states = tcp_states()
+    def __init__(self, pid, states=None):
+        states = states if states is not None else tcp_states()
         self.connections = self.listening = self.spare = self.pipes = self.others = 0
         for target in descriptors(pid).values():
             if target.startswith("pipe:"):
@@ -271,7 +260,8 @@ class Daemon:
 
     def note_base(self):
         """Remembers what each process has open now, for settled()."""
-        self.base = {pid: Descriptors(pid) for pid in self.pids()}
+        states = tcp_states()
+        self.base = {pid: Descriptors(pid, states) for pid in self.pids()}
 
     # asking
 
@@ -373,8 +363,9 @@ class Daemon:
             for host in (h for g in service["groups"] for h in g["hosts"]):
                 if host["connections"]:
                     return f"host {host['name']} counts {host['connections']} connections"
+        states = tcp_states()
         for pid in self.pids():
-            now, base = Descriptors(pid), self.base.get(pid)
+            now, base = Descriptors(pid, states), self.base.get(pid)
             if now.connections or now.spare > self.SPARE_MOST or now.pipes > self.PIPES_MOST:
                 return f"process {pid} has {now} open"
             if base and now.others > base.others:
@@ -543,62 +534,6 @@ def assert_no_loss(figures, at_least=1):
         row = figures[part]
         assert row["lost_total"] == 0 and row["unclean"] == 0 and row["local_errors"] == 0, (part, figures)
     assert figures["short"]["ok"] + figures["long"]["ok"] >= at_least, figures
-
-
-# raw sockets
-
-
-def connect(address, timeout=10, source=None, receive_buffer=None):
-    """A connected TCP socket; address is "ip:port" or "[ip]:port"."""
-    ip, _, port = address.rpartition(":")
-    ip = ip.strip("[]")
-    client = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
-    client.settimeout(timeout)
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if receive_buffer:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    if source:
-        client.bind((source, 0))
-    client.connect((ip, int(port)))
-    return client
-
-
-def receive_exactly(client, count):
-    """Reads count bytes; less only when the other side ends."""
-    parts, left = [], count
-    while left:
-        part = client.recv(min(left, 1 << 20))
-        if not part:
-            break
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
-
-
-def receive_all(client, sink=None):
-    """Reads to the end; returns (bytes or their number when a sink takes them, "eof" or "reset")."""
-    parts, count = [], 0
-    while True:
-        try:
-            part = client.recv(1 << 20)
-        except (ConnectionResetError, BrokenPipeError):
-            how = "reset"
-            break
-        if not part:
-            how = "eof"
-            break
-        count += len(part)
-        if sink:
-            sink(part)
-        else:
-            parts.append(part)
-    return (count if sink else b"".join(parts)), how
-
-
-def close_with_reset(client):
-    """Closes with RST."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
 
 
 class BlackHole:
