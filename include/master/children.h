@@ -39,7 +39,6 @@ struct child {
     struct ev_timer
         timer; /* STARTING: it takes too long; WAITING: next try; else SIGKILL after SIGABRT */
     uint32_t delay_ms; /* before the next try; 0 = at once */
-    uint64_t alert_ns; /* when the last error line about it was written */
     /* The rollout's notes. */
     uint64_t asked;               /* generation of the last PREPARE it was sent */
     uint64_t prepared, committed; /* generations it agreed to, acts on; 0 = none */
@@ -62,7 +61,8 @@ struct children {
     const struct spawn *spawn;
     const struct child_events *events;
     void *context;
-    bool is_stopping; /* nobody is replaced any more */
+    bool is_stopping;  /* nobody is replaced any more */
+    uint64_t alert_ns; /* when an error line about a failed start was written last */
     struct child places[CHILD_PLACES];
     struct received received;
 };

@@ -64,6 +64,9 @@ void sock_arm_reset(int fd);
 /* Takes and clears SO_ERROR; 0 when there is none. */
 int sock_take_error(int fd);
 
+/* Bytes written to a TCP socket, with its FIN, that the peer has not acknowledged; -1 with errno. */
+int sock_unacknowledged(int fd);
+
 /*
  * New connections to this TCP listener are no longer answered (a filter drops SYNs), half-open
  * ones may finish. Returns 0, or -1 with errno; EPERM on newer kernels (seen on 6.18), which

@@ -30,8 +30,11 @@ enum connect_verdict connect_finish(struct conn *c);
  */
 void connect_fail(struct conn *c, int error);
 
-/* Ends an attempt that failed for want of our own resources: no word against the host. */
-void connect_abandon(struct conn *c);
+/*
+ * Ends an attempt that failed for want of our own resources: closes the socket, marks the host
+ * as tried, gives its place back, logs as connect_fail does. No word against the host.
+ */
+void connect_abandon(struct conn *c, int error);
 
 /* The connection to the host is established: counts it. */
 void connect_succeed(struct conn *c);

@@ -96,8 +96,9 @@ static void wait_for_retry(struct child *child, const char *what)
     child->state = CHILD_WAITING;
     set_timer(child, child->delay_ms);
     child_name(name, child);
-    if (child->alert_ns == 0 || now_ns - child->alert_ns >= ALERT_EVERY_S * CLOCK_NS_PER_S) {
-        child->alert_ns = now_ns;
+    uint64_t *alert_ns = &child->children->alert_ns;
+    if (*alert_ns == 0 || now_ns - *alert_ns >= ALERT_EVERY_S * CLOCK_NS_PER_S) {
+        *alert_ns = now_ns;
         log_error("%s %s before it was ready; next try in %u ms", name, what, child->delay_ms);
     } else {
         log_warning("%s %s before it was ready; next try in %u ms", name, what,
@@ -236,7 +237,6 @@ void child_is_up(struct child *child)
 {
     child->state = CHILD_UP;
     child->delay_ms = 0;
-    child->alert_ns = 0;
     ev_timer_stop(child->children->loop, &child->timer);
     if (child_is_worker(child))
         atomic_store(&row_of(child)->state, SLOT_UP);
@@ -246,7 +246,7 @@ void child_is_up(struct child *child)
 
 void child_put_down(struct child *child)
 {
-    if (!child_is_running(child))
+    if (!child_is_running(child) || child->is_put_down)
         return;
     kill(child->pid, SIGABRT);
     child->is_put_down = true;
@@ -316,7 +316,8 @@ static void replace(struct child *child, bool was_up, const char *how)
     child->is_renewed = false;
     child->state = CHILD_WAITING;
     children->events->on_ended(children->context, child);
-    start_again(child);
+    if (child->state == CHILD_WAITING && !children->is_stopping)
+        start_again(child);
 }
 
 static void on_exit_of_child(struct ev_loop *loop, struct ev_child *watch, int revents)

@@ -355,7 +355,7 @@ static void run(struct master *master)
     log_info("ended");
 }
 
-/* Whatever was inherited: signals are as a daemon needs them, files are made for us alone. */
+/* Whatever was inherited: signals are as a daemon needs them, files are made for us and our group. */
 static void reset_environment(void)
 {
     sigset_t none;
@@ -363,7 +363,7 @@ static void reset_environment(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGCHLD, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
-    umask(0077);
+    umask(0027);
 }
 
 /* Goes into the background, from where a relative path no longer leads to the file. */

@@ -20,15 +20,16 @@
 /* The daemon that is meant. */
 struct target {
     pid_t pid;
-    int pidfd;                /* owned */
-    char control[108];        /* "" = unknown or none */
-    int64_t drain_timeout_ms; /* from its configuration, as far as that can be read */
+    int pidfd;         /* owned */
+    char control[108]; /* "" = unknown or none */
+    int64_t
+        patience_ms; /* how long it may take to end, as far as its configuration can be read */
 };
 
 enum {
-    DRAIN_GUESS_MS = 30000,
+    PATIENCE_GUESS_MS = 40000,
     STOP_SLACK_MS =
-        10000, /* beyond drain_timeout: stuck workers have to be found and killed first */
+        10000, /* beyond drain_timeout, and stuck_timeout to find and kill stuck workers */
     ANSWER_MOST = 1 << 20
 };
 
@@ -56,7 +57,8 @@ static int read_configuration(const struct options *options, const struct conf_r
         text_add(pidfile, model->global.pidfile);
         if (strlen(model->global.control) < sizeof target->control)
             memcpy(target->control, model->global.control, strlen(model->global.control) + 1);
-        target->drain_timeout_ms = model->global.drain_timeout_ms;
+        target->patience_ms =
+            model->global.drain_timeout_ms + model->global.stuck_timeout_ms + STOP_SLACK_MS;
         conf_free(model);
     } else if (strcmp(options->order, "reload") == 0) {
         fputs(problems.errors.at, stderr);
@@ -121,7 +123,7 @@ static int stop(const struct target *target)
 {
     if (send_signal(target, SIGTERM) != 0)
         return 1;
-    if (wait_end(target, target->drain_timeout_ms + STOP_SLACK_MS))
+    if (wait_end(target, target->patience_ms))
         return 0;
     fprintf(stderr, "gaidaros: the daemon does not end; it is urged\n");
     send_signal(target, SIGTERM);
@@ -228,7 +230,7 @@ static int reload(const struct target *target)
 
 int remote_order(const struct options *options, const struct conf_request *request)
 {
-    struct target target = {.pidfd = -1, .drain_timeout_ms = DRAIN_GUESS_MS};
+    struct target target = {.pidfd = -1, .patience_ms = PATIENCE_GUESS_MS};
     struct text pidfile = {0};
     int status = read_configuration(options, request, &target, &pidfile);
     if (status == 0)

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -210,6 +212,12 @@ int sock_take_error(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
         return errno;
     return error;
+}
+
+int sock_unacknowledged(int fd)
+{
+    int length;
+    return ioctl(fd, SIOCOUTQ, &length) < 0 ? -1 : length;
 }
 
 int sock_refuse_new(int listener)

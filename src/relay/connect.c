@@ -147,7 +147,7 @@ static void close_socket(struct conn *c)
     c->host.watch.fd = -1;
 }
 
-void connect_abandon(struct conn *c)
+static void end_attempt(struct conn *c)
 {
     close_socket(c);
     if (c->n_tried < PICK_MOST_TRIED)
@@ -156,26 +156,43 @@ void connect_abandon(struct conn *c)
     c->has_claim = false;
 }
 
+static void log_failure(struct conn *c, const char *reason)
+{
+    const struct host *host = target_of(c);
+    struct host_note *note = &c->service->line->notes[c->target];
+    uint64_t suppressed = 0;
+
+    if (log_limit_pass(&note->failures, c->relay->now_ns, &suppressed))
+        log_warning("service %s: host %s/%s (%s): %s (%llu more not shown)",
+                    c->service->model->name, c->service->line->group.model->name,
+                    host->model->name, host->model->address_text, reason,
+                    (unsigned long long)suppressed);
+}
+
+void connect_abandon(struct conn *c, int error)
+{
+    char reason[HOST_REASON_BYTES];
+
+    snprintf(reason, sizeof reason, "no connect from here: %s", strerror(error));
+    log_failure(c, reason);
+    end_attempt(c);
+}
+
 void connect_fail(struct conn *c, int error)
 {
     const struct group *group = &c->service->line->group;
     const struct host *host = target_of(c);
-    struct host_note *note = &c->service->line->notes[c->target];
     char reason[HOST_REASON_BYTES];
-    uint64_t suppressed = 0;
 
     snprintf(reason, sizeof reason, "connect: %s", strerror(error));
     bool is_ejected =
         host_note_failure(group->segment, group->slot, host->number, failure_of(error),
                           &group->eject, c->relay->now_ns, reason);
-    if (log_limit_pass(&note->failures, c->relay->now_ns, &suppressed))
-        log_warning("service %s: host %s/%s (%s): %s (%llu more not shown)",
-                    c->service->model->name, group->model->name, host->model->name,
-                    host->model->address_text, reason, (unsigned long long)suppressed);
+    log_failure(c, reason);
     if (is_ejected)
         log_warning("host %s/%s is ejected after failed connections: %s", group->model->name,
                     host->model->name, reason);
-    connect_abandon(c);
+    end_attempt(c);
 }
 
 void connect_succeed(struct conn *c)
@@ -188,15 +205,17 @@ void connect_succeed(struct conn *c)
 }
 
 /*
- * A socket whose FIN went first and whose peer's FIN came is closed in the kernel's eyes (the
- * TIME_WAIT state is an object of its own): connect(2) with AF_UNSPEC makes it new. In any
- * other state that would send a reset, or wait for an acknowledgement.
+ * A socket whose FIN went first and was acknowledged, and whose peer's FIN came, is closed in the
+ * kernel's eyes (the TIME_WAIT state is an object of its own): connect(2) with AF_UNSPEC makes it
+ * new. In any other state that would throw away what the host has not acknowledged: both FINs may
+ * have crossed while megabytes are still in the send buffer.
  */
 static bool can_recycle(const struct conn *c)
 {
     const struct half *host = &c->host;
     return host->shut_first && host->eof && !host->broken && host->io->is_plain &&
-           c->relay->n_parked < c->relay->most_parked;
+           c->relay->n_parked < c->relay->most_parked &&
+           sock_unacknowledged(host->watch.fd) == 0;
 }
 
 void connect_close(struct conn *c, bool with_reset)
@@ -207,9 +226,9 @@ void connect_close(struct conn *c, bool with_reset)
     if (fd < 0)
         return;
     ev_io_stop(c->relay->loop, &c->host.watch);
+    bool is_reusable = !with_reset && can_recycle(c);
     c->host.watch.fd = -1;
-    if (!with_reset && can_recycle(c) && sock_recycle(fd) == 0 &&
-        parked_put(&c->service->parked, family, fd)) {
+    if (is_reusable && sock_recycle(fd) == 0 && parked_put(&c->service->parked, family, fd)) {
         c->relay->n_parked++;
         return;
     }

@@ -3,8 +3,6 @@
 #include "relay/life.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/counter.h"
@@ -113,9 +111,9 @@ static void begin_relay(struct conn *c)
     connect_succeed(c);
     enter(c, PHASE_RELAY);
     c->active_ns = c->relay->now_ns;
-    traffic_begin(c);
     if (tunnel_flush(c->relay, &c->client) == TUNNEL_WRITE_FAILED)
         c->host.broken = true;
+    traffic_begin(c); /* last: it pushes out what the host's cork would hold back */
     settle(c, NULL);
 }
 
@@ -166,9 +164,9 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
         return false;
     }
     if (verdict == CONNECT_SHORTAGE) {
-        connect_abandon(c);
-        life_end(c, OUTCOME_CONNECT_FAILED);
-        return true;
+        /* Ports run out, a family is missing, for one host and not for another. */
+        connect_abandon(c, errno);
+        return false;
     }
     if (is_kept)
         buffer_consume(&c->client.wait, &c->relay->buffers, sent);
@@ -373,8 +371,6 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
 /* A reset throws away what the kernel has not sent: it waits until the client has it all. */
 static void closing_step(struct conn *c)
 {
-    int unsent = 0;
-
     if (tunnel_holds(&c->host)) {
         if (tunnel_flush(c->relay, &c->host) == TUNNEL_WRITE_FAILED) {
             life_end(c, OUTCOME_HOST_RESET);
@@ -387,7 +383,7 @@ static void closing_step(struct conn *c)
         watch_set(c->relay, &c->client, 0);
     }
     if (sock_take_error(c->client.watch.fd) != 0 ||
-        ioctl(c->client.watch.fd, SIOCOUTQ, &unsent) != 0 || unsent == 0)
+        sock_unacknowledged(c->client.watch.fd) <= 0)
         life_end(c, OUTCOME_HOST_RESET);
 }
 
@@ -514,13 +510,22 @@ static void close_ends(struct conn *c)
 
 static void give_place_back(struct conn *c)
 {
+    struct relay *relay = c->relay;
+
     if (!c->has_claim)
         return;
     pick_release(&c->service->line->group, c->target);
     c->has_claim = false;
-    struct conn *next = queue_first(c);
-    if (next != NULL)
+    /* One that ends at once gives its place back here again: the outer call serves the line. */
+    if (relay->is_serving_line)
+        return;
+    relay->is_serving_line = true;
+    for (struct conn *next = queue_first(c); next != NULL; next = queue_first(c)) {
         seek_host(next, NULL, 0);
+        if (list_is_linked(&next->queue))
+            break;
+    }
+    relay->is_serving_line = false;
 }
 
 void life_end(struct conn *c, enum outcome outcome)
@@ -548,6 +553,12 @@ void life_end(struct conn *c, enum outcome outcome)
 
 void life_end_all(struct relay *relay, enum outcome outcome)
 {
+    /* Who waits first: the places that come free are not for them any more. */
+    LIST_FOREACH_SAFE(node, after, &relay->all) {
+        struct conn *c = container_of(node, struct conn, all);
+        if (c->phase == PHASE_QUEUE)
+            life_end(c, outcome);
+    }
     while (!list_is_empty(&relay->all))
         life_end(container_of(relay->all.next, struct conn, all), outcome);
 }

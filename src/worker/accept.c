@@ -199,19 +199,38 @@ static struct service *service_of(struct generation *generation, uint32_t id)
     return NULL;
 }
 
+static void assign(struct listener *listener, struct generation *generation,
+                   struct service *service)
+{
+    struct generation *before = listener->generation;
+    listener->generation = generation_get(generation);
+    listener->service = service;
+    if (before != NULL)
+        generation_put(before);
+    watch_listener(listener);
+}
+
+/* The address is leaving: an adopted socket of it is served as our own still is. */
+static void assign_as_own(struct accepts *accepts, struct listener *adopted)
+{
+    LIST_FOREACH(node, &accepts->all) {
+        const struct listener *own = container_of(node, struct listener, all);
+        if (own->id != adopted->id || own->service == NULL)
+            continue;
+        assign(adopted, own->generation, own->service);
+        return;
+    }
+}
+
 void accepts_commit(struct accepts *accepts, struct generation *generation)
 {
     LIST_FOREACH(node, &accepts->all) {
         struct listener *listener = container_of(node, struct listener, all);
         struct service *service = service_of(generation, listener->id);
-        if (service == NULL)
-            continue;
-        struct generation *before = listener->generation;
-        listener->generation = generation_get(generation);
-        listener->service = service;
-        if (before != NULL)
-            generation_put(before);
-        watch_listener(listener);
+        if (service != NULL)
+            assign(listener, generation, service);
+        else if (listener->service == NULL && listener->slot != accepts->slot)
+            assign_as_own(accepts, listener);
     }
 }
 

@@ -132,14 +132,19 @@ def test_leastconn_is_exact_over_all_workers(daemon, host, load):
 
 
 SCHEDULERS = ["roundrobin", "leastconn", "random", "weighted", "first"]
-CONDITIONS = {"down": "state=down", "drain": "state=drain", "weightless": "weight=0", "full": "max_connections=1"}
+CONDITIONS = {  # of the two hosts of a group; a file in which no host has a weight is refused
+    "down": ("state=down", "state=down"),
+    "drain": ("state=drain", "state=drain"),
+    "weightless": ("weight=0", "state=down"),
+    "full": ("max_connections=1", "max_connections=1"),
+}
 
 
 def crowded_config(scheduler, hosts, addresses):
-    """A service for each condition: every host of its group has it."""
+    """A service for each condition."""
     text = ""
-    for name, option in CONDITIONS.items():
-        lines = "\n".join(f"host = {one.name} {one.address} {option}" for one in hosts)
+    for name, options in CONDITIONS.items():
+        lines = "\n".join(f"host = {one.name} {one.address} {option}" for one, option in zip(hosts, options))
         text += f"""
 [service {name}]
 listen = {addresses[name]}
@@ -187,7 +192,10 @@ def test_no_scheduler_loops_when_nobody_may_be_chosen(daemon, host, load, schedu
 def test_a_lowered_limit_kills_nobody(daemon, host, workers):
     """E6: max_connections 10 with ten open, then 5: none new until below, the gauge never wrong."""
     app, address = host("app1", "id"), local()
-    limited = lambda limit: config(address, [(app, f"max_connections={limit}")], group="queue_timeout = 60s")  # noqa: E731
+
+    def limited(limit):
+        return config(address, [(app, f"max_connections={limit}")], group="queue_timeout = 60s")
+
     d = daemon(limited(10), workers=workers)
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(harness.connect(address)) for _ in range(10)]

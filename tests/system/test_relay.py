@@ -277,7 +277,8 @@ def test_a_client_that_leaves_frees_its_pending_connect(daemon, black_hole):
     took = []
     for _ in range(5):
         client = harness.connect(address)
-        harness.wait_until(lambda: d.host("app1")["connections"] == 1 and connects_pending(hole.port), what="the connect to be pending")
+        harness.wait_until(lambda: d.host("app1")["connections"] == 1 and connects_pending(hole.port),
+                           what="the connect to be pending")
         began = time.monotonic()
         harness.close_with_reset(client)
         harness.wait_until(lambda: not connects_pending(hole.port), 5, "the connect to be given up", 0.002)
