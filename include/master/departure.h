@@ -32,6 +32,9 @@ void departure_of_all(struct master *master);
 /* Addresses that were leaving and that the configuration being prepared names are answered again. */
 void departure_revive_wanted(struct master *master);
 
+/* The configuration being prepared was given up: what it had revived goes on leaving. */
+void departure_resume(struct master *master);
+
 /* A worker says DROPPED. */
 void departure_take_dropped(struct master *master, const struct received *message);
 

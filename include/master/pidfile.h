@@ -14,6 +14,7 @@
 struct pidfile {
     int fd;     /* owned; -1 = none */
     char *path; /* owned */
+    pid_t left; /* whose number stood there: of a daemon that was killed; -1 = none */
 };
 
 /*

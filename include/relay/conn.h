@@ -84,7 +84,7 @@ struct relay {
     struct random random;
     int64_t most_parked; /* host sockets kept for the next connection, over all services */
     int64_t n_parked;
-    bool is_serving_line; /* places that came free are being given to who waits */
+    bool is_serving_line;        /* places that came free are being given to who waits */
     void (*on_end)(void *owner); /* a connection has ended: there is room for another */
     void *owner;
 };

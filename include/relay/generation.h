@@ -3,6 +3,7 @@
 #ifndef RELAY_GENERATION_H
 #define RELAY_GENERATION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "balance/pick.h"
@@ -48,6 +49,7 @@ struct generation {
     void (*on_free)(void *owner, uint64_t id); /* the last reference is gone */
     void *owner;
     int64_t *parked_count; /* the worker's count of parked sockets; NULL outside a worker */
+    bool is_past;          /* another one is current: it keeps no host sockets */
 };
 
 /* Where a generation runs. */
@@ -63,6 +65,9 @@ struct generation_place {
  */
 struct generation *generation_new(const struct generation_place *place, int bundle_fd,
                                   uint64_t id, struct problems *problems);
+
+/* Another one is current from now on: its parked host sockets make room for that one's. */
+void generation_retire(struct generation *generation);
 
 struct generation *generation_get(struct generation *generation);
 void generation_put(struct generation *generation);

@@ -116,10 +116,25 @@ static void answer_get(struct exchange *exchange, const char *path,
     route_answer(path, is_there ? &status : NULL, &exchange->answer);
 }
 
+/* Only browsers send these. No page of ours makes calls yet, so it is another site's that does. */
+static bool is_from_browser(const struct exchange *exchange)
+{
+    static const char *const names[] = {"Origin", "Sec-Fetch-Site"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, names[i]) !=
+            NULL)
+            return true;
+    return false;
+}
+
 static enum call_verdict begin_call(struct exchange *exchange, const char *name,
                                     const struct admin_actions *actions)
 {
     struct answer *answer = &exchange->answer;
+    if (is_from_browser(exchange)) {
+        answer_refusal(answer, MHD_HTTP_FORBIDDEN, "%s: a web page may not make calls", name);
+        return CALL_ANSWERED;
+    }
     if (exchange->is_too_large) {
         answer_refusal(answer, MHD_HTTP_CONTENT_TOO_LARGE, "a body has at most %d bytes",
                        EXCHANGE_MOST_BODY);

@@ -184,9 +184,13 @@ void child_tell(struct child *child, enum message_kind kind, uint64_t generation
 
 static pid_t spawn(struct child *child, int channel_fd)
 {
-    char role[] = "gaidaros: worker", director[] = "gaidaros: director", slot[16];
-    char *worker_argv[] = {role, slot, NULL}, *director_argv[] = {director, NULL};
+    /* "of PID": so that a later master can tell whose children they are, see orphans.c. */
+    char worker[] = "gaidaros: worker", director[] = "gaidaros: director", of[] = "of";
+    char slot[16], master[16];
+    char *worker_argv[] = {worker, slot, of, master, NULL};
+    char *director_argv[] = {director, of, master, NULL};
     snprintf(slot, sizeof slot, "%u", child->place);
+    snprintf(master, sizeof master, "%d", (int)getpid());
     bool is_worker = child_is_worker(child);
     return spawn_start(child->children->spawn, is_worker ? worker_argv : director_argv,
                        channel_fd, is_worker);

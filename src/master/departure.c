@@ -227,6 +227,11 @@ void departure_begin(struct master *master)
     ev_timer_again(master->loop, &master->departure.tick);
 }
 
+void departure_resume(struct master *master)
+{
+    ev_timer_again(master->loop, &master->departure.tick);
+}
+
 void departure_of_all(struct master *master)
 {
     LIST_FOREACH(node, &master->listeners.all) {

@@ -287,7 +287,7 @@ static void steer(const struct listeners *listeners, const struct listener *list
 {
     uint16_t indexes[SEGMENT_SLOTS];
     bool may_serve[SEGMENT_SLOTS];
-    if (listener->lineup.n == 0)
+    if (listener->lineup.n == 0 || listener->sink_fd >= 0) /* all goes to the sink */
         return;
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
         may_serve[slot] = !listeners->is_going[slot];
@@ -408,7 +408,7 @@ void listener_refuse(struct listener *listener)
         member = listener->fds[slot];
         is_filtered = sock_refuse_new(member) == 0 && is_filtered;
     }
-    if (!is_filtered && listener->sink_fd < 0)
+    if (!is_filtered && member >= 0 && listener->sink_fd < 0)
         listener->sink_fd = sock_open_sink(member, (uint16_t)listener->lineup.n);
 }
 
@@ -449,6 +449,9 @@ void listeners_steer_around(struct listeners *listeners, uint32_t slot)
 static void close_socket(const struct listeners *listeners, struct listener *listener,
                          uint32_t slot)
 {
+    /* The sink is behind the last member, and would be the one to move: it joins anew. */
+    bool has_sink = listener->sink_fd >= 0;
+    close_sink(listener);
     /* The last member will move into the hole: nothing is steered to it meanwhile. */
     if (listener->lineup.n > 0)
         steer(listeners, listener, listener->lineup.slots[listener->lineup.n - 1]);
@@ -458,6 +461,8 @@ static void close_socket(const struct listeners *listeners, struct listener *lis
     close(listener->fds[slot]);
     listener->fds[slot] = -1;
     steer(listeners, listener, -1);
+    if (has_sink)
+        listener_refuse(listener);
 }
 
 void listeners_close_slot(struct listeners *listeners, uint32_t slot)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The master process: signals, start, reload, stop. */
 #include "master/master.h"
+#include "master/orphans.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +86,10 @@ static void take_stage(struct master *master, struct child *child, enum supervis
 {
     struct slot_row *row = &master->segment.slots[child->place];
     char name[CHILD_NAME_BYTES];
-    const struct model_global *global = &master->rollout.current->model->global;
+    const struct rollout *rollout = &master->rollout;
+    /* At the start one worker may be up while another is still waited for. */
+    const struct edition *edition = rollout->current != NULL ? rollout->current : rollout->next;
+    const struct model_global *global = &edition->model->global;
     child_name(name, child);
     switch (stage) {
     case STAGE_FINE:
@@ -242,6 +246,15 @@ static void say_notes(struct text *notes)
     text_clear(notes);
 }
 
+/* The daemon before us was killed: what it left behind and cannot end by itself is ended. */
+static void end_orphans(pid_t dead)
+{
+    size_t n = orphans_end_stopped(dead);
+    if (n > 0)
+        log_warning("killed %zu stopped processes that the killed daemon %d had left behind", n,
+                    (int)dead);
+}
+
 /* Pidfile first: who loses the race for it touches nothing else. */
 static int open_run_files(struct master *master)
 {
@@ -252,6 +265,8 @@ static int open_run_files(struct master *master)
     int result = 0;
     if (paths.pidfile != NULL)
         result = pidfile_open(&master->pidfile, paths.pidfile, &error);
+    if (result == 0 && paths.pidfile != NULL)
+        end_orphans(master->pidfile.left);
     if (result == 0 && paths.control != NULL)
         result = control_open(&master->control, paths.control, &error);
     if (result != 0)

@@ -2,6 +2,7 @@
 /* The command line: one table of options, read by one loop. */
 #include "master/options.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,7 @@ static int lay_over(struct options *options, const struct option_seen *seen, str
         return -1;
     }
     const char *value = row->value != NULL ? row->value : seen->argument;
+    assert(value != NULL);
     if (row->is_path && is_relative_path(value)) {
         char *owned = paths_make_absolute(value);
         if (owned == NULL) {

@@ -106,6 +106,7 @@ int pidfile_open(struct pidfile *pidfile, const char *path, struct text *error)
             close(fd);
             continue;
         }
+        pidfile->left = read_pid(fd);
         pidfile->fd = fd;
         pidfile->path = strdup(path);
         if (pidfile->path != NULL && write_pid(fd) == 0)

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "master/pidfile.h"
+#include "master/procstat.h"
 
 /* The daemon that is meant. */
 struct target {
@@ -136,22 +137,6 @@ static int stop(const struct target *target)
 
 /* ---- reload, by the control socket ---- */
 
-/* The process's parent, or 0. */
-static pid_t parent_of(pid_t pid)
-{
-    char path[32], line[512] = {0};
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    size_t length = fread(line, 1, sizeof line - 1, file);
-    fclose(file);
-    line[length] = '\0';
-    /* "PID (NAME) STATE PARENT ..."; the name may hold anything. */
-    const char *end = strrchr(line, ')');
-    return end != NULL && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
-}
-
 /*
  * Connects, and makes sure that it is the very daemon of the pidfile who listens: its master or,
  * once the director serves the socket, a child of it. -1 if not.
@@ -160,6 +145,7 @@ static int connect_control(const struct target *target)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct ucred peer = {0};
+    struct procstat peer_stat;
     socklen_t length = sizeof peer;
     if (target->control[0] == '\0')
         return -1;
@@ -167,7 +153,8 @@ static int connect_control(const struct target *target)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-        (peer.pid == target->pid || parent_of(peer.pid) == target->pid))
+        (peer.pid == target->pid ||
+         (procstat_read(peer.pid, &peer_stat) && peer_stat.parent == target->pid)))
         return fd;
     if (fd >= 0)
         close(fd);

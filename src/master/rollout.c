@@ -134,6 +134,7 @@ static void give_up(struct master *master, const char *why, int exit_status)
     if (is_start) {
         stop_failed_start(master, why, exit_status);
     } else {
+        departure_resume(master);
         log_lines(log_error, why);
         log_error("reload failed: generation %" PRIu64 " serves on",
                   rollout->current->generation);

@@ -42,6 +42,18 @@ static void kill_all(struct master *master)
         child_remove(&master->children.places[place], SIGKILL);
 }
 
+/* Processes that serve nothing yet, or wait to be started, need no draining. */
+static void end_idle(struct master *master)
+{
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        if (child->state == CHILD_WAITING)
+            child_remove(child, SIGKILL);
+        else if (child->state == CHILD_STARTING && child_is_worker(child))
+            child_tell(child, MSG_STOP, 0, 0);
+    }
+}
+
 /* Every process is told to end; who has not in GRACE_MS is killed. */
 static void end_at_once(struct master *master)
 {
@@ -53,6 +65,7 @@ static void end_at_once(struct master *master)
         kill_all(master);
         return;
     }
+    end_idle(master);
     tell_workers(master, MSG_STOP, 0);
     set_limit(master, GRACE_MS);
     stop_advance(master);
@@ -73,18 +86,6 @@ void stop_init(struct master *master)
 {
     ev_timer_init(&master->drain_limit, on_limit, 0., 0.);
     master->drain_limit.data = master;
-}
-
-/* Processes that serve nothing yet, or wait to be started, need no draining. */
-static void end_idle(struct master *master)
-{
-    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
-        struct child *child = &master->children.places[place];
-        if (child->state == CHILD_WAITING)
-            child_remove(child, SIGKILL);
-        else if (child->state == CHILD_STARTING && child_is_worker(child))
-            child_tell(child, MSG_STOP, 0, 0);
-    }
 }
 
 static void begin_draining(struct master *master)

@@ -142,6 +142,19 @@ fail:
     return NULL;
 }
 
+static void close_parked(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->model->n_services; i++)
+        if (generation->parked_count != NULL)
+            *generation->parked_count -= parked_close(&generation->services[i].parked);
+}
+
+void generation_retire(struct generation *generation)
+{
+    generation->is_past = true;
+    close_parked(generation);
+}
+
 struct generation *generation_get(struct generation *generation)
 {
     generation->references++;
@@ -156,9 +169,7 @@ void generation_put(struct generation *generation)
 
     if (--generation->references > 0)
         return;
-    for (size_t i = 0; i < generation->model->n_services; i++)
-        if (generation->parked_count != NULL)
-            *generation->parked_count -= parked_close(&generation->services[i].parked);
+    close_parked(generation);
     generation_free(generation);
     if (on_free != NULL)
         on_free(owner, id);

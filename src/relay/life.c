@@ -188,6 +188,11 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
 
 static void wait_in_line(struct conn *c, const void *bytes, size_t length)
 {
+    /* `queue_timeout = 0': nobody waits; to the wheel a limit of 0 would be none. */
+    if (c->service->line->group.model->queue_timeout_ms == 0) {
+        life_end(c, OUTCOME_QUEUE_TIMEOUT);
+        return;
+    }
     if (bytes != NULL &&
         buffer_append(&c->client.wait, &c->relay->buffers, bytes, length) < length) {
         life_end(c, OUTCOME_LIMITED);

@@ -158,8 +158,10 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     apply_global(w, &w->current->model->global);
     atomic_store(&w->row->generation, id);
     say(w, MSG_COMMITTED, id, NULL);
-    if (before != NULL)
-        generation_put(before);
+    if (before == NULL)
+        return;
+    generation_retire(before);
+    generation_put(before);
 }
 
 static void abort_prepare(struct worker *w, uint64_t id)

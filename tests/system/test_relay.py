@@ -98,16 +98,19 @@ def test_answer_after_the_clients_fin_arrives_whole(daemon, host, workers):
     app = host("app1", "answer", bytes=8 * MIB, delay=2000, digest=1)
     address = local()
     daemon(config(address, [app], service="idle_timeout = 1s\nhalf_close_timeout = 4s"), workers=workers)
-    with harness.connect(address, timeout=20) as client:
+    clients, shut_ns = [harness.connect(address, timeout=20) for _ in range(3)], []
+    for client in clients:
         client.sendall(b"request")
         client.shutdown(socket.SHUT_WR)
-        shut_ns = time.monotonic_ns()
+        shut_ns.append(time.monotonic_ns())
+    for client in clients:
         digest = hashlib.sha256()
-        count, how = harness.receive_all(client, digest.update)
-    (ended,) = app.ended(1)
-    assert (count, how, ended["how"], ended["bytes_in"]) == (8 * MIB, "eof", "clean", 7)
-    assert ended["sha_out"] == digest.hexdigest()
-    assert (ended["eof_ns"] - shut_ns) / 1e9 < 0.05 + (0.2 if harness.SAN else 0)
+        assert harness.receive_all(client, digest.update) == (8 * MIB, "eof")
+        client.close()
+    ended = app.ended(3)
+    assert [(e["how"], e["bytes_in"], e["sha_out"]) for e in ended] == [("clean", 7, digest.hexdigest())] * 3
+    took = [(seen - shut) / 1e9 for seen, shut in zip(sorted(e["eof_ns"] for e in ended), shut_ns)]
+    assert min(took) < 0.05 and max(took) < 1, took  # the fastest shows how it works, the others the machine
 
 
 @pytest.mark.san_subset
@@ -281,9 +284,9 @@ def test_a_client_that_leaves_frees_its_pending_connect(daemon, black_hole):
                            what="the connect to be pending")
         began = time.monotonic()
         harness.close_with_reset(client)
-        harness.wait_until(lambda: not connects_pending(hole.port), 5, "the connect to be given up", 0.002)
+        harness.wait_until(lambda: d.host("app1")["connections"] == 0, 5, "the place to be free", 0.002)
         took.append(time.monotonic() - began)
-        harness.wait_until(lambda: d.host("app1")["connections"] == 0 and d.service()["connections"] == 0, 1)
+        assert d.service()["connections"] == 0 and connects_pending(hole.port) == 0
     assert min(took) < 0.1 and max(took) < 2, took  # the fastest shows how it works, the others the machine
     assert outcomes(d)["client_reset"] == 5
     assert d.host("app1")["failures_total"] == 0
@@ -468,12 +471,19 @@ def round_trips_ms(address, count):
 
 @pytest.mark.alone
 def test_one_byte_writes_never_stall(daemon, host):
-    """A15: 100,000 of them; a Nagle or delayed-ACK stall would cost 40 ms."""
+    """A15: 100,000 of them; a Nagle or delayed-ACK stall would cost 40 ms.
+
+    Ten blocks with direct ones between, of which the middle one counts: what else the machine does
+    comes and goes, a stall of the relay's own would be in all of them.
+    """
     app = host("app1", "echo")
     address = local()
     daemon(config(address, [app]), workers=1)
-    direct, through = round_trips_ms(app.address, 20000), round_trips_ms(address, 100000)
-    assert through[99000] < direct[19800] + 1, (through[99000], direct[19800])
+    direct, through = [], []
+    for _ in range(10):
+        direct.append(round_trips_ms(app.address, 2000)[1980])
+        through.append(round_trips_ms(address, 10000)[9900])
+    assert sorted(through)[5] < sorted(direct)[5] + 1, (through, direct)
 
 
 class End:

@@ -11,7 +11,8 @@ import pytest
 from command import AS_NOBODY, gaidaros, open_to_nobody
 from configs import CASES
 from harness import SAN, Descriptors, assert_no_loss, connect, free_port, scaled_rate, wait_until
-from scene import (config, continue_processes, echo, full_load, is_refused, listening, stop_processes, visit, wait_for_workers)
+from scene import (config, continue_processes, echo, full_load, is_refused, listening, stop_processes, visit,
+                   wait_for_workers)
 
 LONG = 50 if SAN else 200
 

@@ -397,6 +397,13 @@ int rig_open_full(struct addr *address, int *filler)
     return fd;
 }
 
+void rig_drain_full(struct relay_rig *rig, int listener, int filler)
+{
+    close(accept_one(listener, NULL));
+    close(filler);
+    rig->n_fds--;
+}
+
 /* ---- looking ---- */
 
 struct service_shard *rig_service_shard(const struct relay_rig *rig)

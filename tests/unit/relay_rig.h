@@ -106,11 +106,11 @@ void rig_expect_reset(struct relay_rig *rig, int fd);
 /* An address of 127.0.0.1 that refuses; the descriptor holds it. */
 int rig_open_refusing(struct addr *address);
 
-/*
- * A listener that answers no further handshake until *filler is accepted and closed. Its port is
- * in address.
- */
+/* A listener, opened before the rig, that answers no further handshake; filler sits in its queue. */
 int rig_open_full(struct addr *address, int *filler);
+
+/* It answers again: whoever waits there asks once more within a second. */
+void rig_drain_full(struct relay_rig *rig, int listener, int filler);
 
 /* ---- looking ---- */
 
