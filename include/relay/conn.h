@@ -55,10 +55,12 @@ struct conn {
     struct deadline deadline;
     struct list_node all;   /* relay.all, or relay.graves once it has ended */
     struct list_node queue; /* the group's waiting line */
-    uint32_t live;          /* row of the live table, or LIVE_NONE */
-    uint32_t target;        /* index of the host in its group */
-    bool has_claim;         /* a place at target is claimed */
-    uint8_t n_tried;        /* hosts that failed: tried[0 .. n_tried-1] */
+    uint32_t
+        unsent_bytes; /* PHASE_CLOSING: what the client had not acknowledged at the last look */
+    uint32_t live;    /* row of the live table, or LIVE_NONE */
+    uint32_t target;  /* index of the host in its group */
+    bool has_claim;   /* a place at target is claimed */
+    uint8_t n_tried;  /* hosts that failed: tried[0 .. n_tried-1] */
     uint16_t tried[PICK_MOST_TRIED];
 };
 

@@ -103,6 +103,13 @@ struct host_eject_rules {
 };
 
 /*
+ * The host reset a connection right after it was made: counted and kept as the last fault,
+ * but no reason to eject it.
+ */
+void host_note_reset(const struct segment *segment, uint32_t slot, uint32_t host,
+                     const char *reason);
+
+/*
  * A connect failed: counts it in the shard, keeps the reason, and ejects the host when the
  * rules say so (then the group's epoch moves).
  * Returns true when this very call ejected it (the caller logs).

@@ -26,6 +26,7 @@ enum {
     TICK_MS = 50,
     ADDRESS_QUIET_MS = 300,
     ADDRESS_DROPPED_MS = 500, /* who has not dropped it by then is stuck */
+    ADDRESS_MOST_MS = 60000,  /* nobody accepts what waits there */
     WORKER_QUIET_MS = 3000,
     WORKER_GIVEN_UP_MS = 200 /* time for the adopter to let go */
 };
@@ -69,11 +70,21 @@ static bool attend_address(struct master *master, struct listener *listener, uin
 {
     if (!listener->is_refusing) {
         listener_refuse(listener);
-        listener->busy_ns = now_ns;
+        listener->busy_ns = listener->moved_ns = now_ns;
     }
-    if (listener_waiting(listener) > 0)
+    size_t waiting = listener_waiting(listener);
+    if (waiting > 0)
         listener->busy_ns = now_ns;
-    if (!listener->is_dropped && is_past(listener->busy_ns, now_ns, ADDRESS_QUIET_MS))
+    if (waiting != listener->n_waiting)
+        listener->moved_ns = now_ns;
+    listener->n_waiting = waiting;
+    /* Its worker died and was replaced by one that does not know the address any more. */
+    bool is_overdue = waiting > 0 && is_past(listener->moved_ns, now_ns, ADDRESS_MOST_MS);
+    if (!listener->is_dropped && is_overdue)
+        log_warning("%zu connections waited at an address that left and were not accepted",
+                    waiting);
+    if (!listener->is_dropped &&
+        (is_overdue || is_past(listener->busy_ns, now_ns, ADDRESS_QUIET_MS)))
         drop(master, listener, now_ns);
     if (!listener->is_dropped ||
         (listener->n_holders > 0 && !is_past(listener->dropped_ns, now_ns, ADDRESS_DROPPED_MS)))

@@ -124,7 +124,6 @@ static enum host_failure failure_of(int error)
 {
     switch (error) {
     case ECONNREFUSED:
-    case ECONNRESET:
         return FAILURE_REFUSED;
     case ETIMEDOUT:
         return FAILURE_TIMEOUT;
@@ -180,20 +179,29 @@ void connect_abandon(struct conn *c, int error)
     end_attempt(c);
 }
 
-void connect_fail(struct conn *c, int error)
+/* A reset after the handshake is a fault, but none that speaks against connecting there. */
+static bool note_fault(const struct conn *c, int error, const char *reason)
 {
     const struct group *group = &c->service->line->group;
-    const struct host *host = target_of(c);
+    uint32_t number = target_of(c)->number;
+
+    if (error != ECONNRESET && error != EPIPE)
+        return host_note_failure(group->segment, group->slot, number, failure_of(error),
+                                 &group->eject, c->relay->now_ns, reason);
+    host_note_reset(group->segment, group->slot, number, reason);
+    return false;
+}
+
+void connect_fail(struct conn *c, int error)
+{
     char reason[HOST_REASON_BYTES];
 
     snprintf(reason, sizeof reason, "connect: %s", strerror(error));
-    bool is_ejected =
-        host_note_failure(group->segment, group->slot, host->number, failure_of(error),
-                          &group->eject, c->relay->now_ns, reason);
+    bool is_ejected = note_fault(c, error, reason);
     log_failure(c, reason);
     if (is_ejected)
-        log_warning("host %s/%s is ejected after failed connections: %s", group->model->name,
-                    host->model->name, reason);
+        log_warning("host %s/%s is ejected after failed connections: %s",
+                    c->service->line->group.model->name, target_of(c)->model->name, reason);
     end_attempt(c);
 }
 

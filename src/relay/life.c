@@ -377,19 +377,28 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
 static void closing_step(struct conn *c)
 {
     if (tunnel_holds(&c->host)) {
+        size_t before = tunnel_held_bytes(&c->host);
         if (tunnel_flush(c->relay, &c->host) == TUNNEL_WRITE_FAILED) {
             life_end(c, OUTCOME_HOST_RESET);
             return;
         }
+        if (tunnel_held_bytes(&c->host) != before)
+            c->active_ns = c->relay->now_ns;
         if (tunnel_holds(&c->host)) {
             watch_set(c->relay, &c->client, EV_WRITE);
             return;
         }
         watch_set(c->relay, &c->client, 0);
     }
-    if (sock_take_error(c->client.watch.fd) != 0 ||
-        sock_unacknowledged(c->client.watch.fd) <= 0)
+    int unsent = sock_unacknowledged(c->client.watch.fd);
+    if (sock_take_error(c->client.watch.fd) != 0 || unsent <= 0) {
         life_end(c, OUTCOME_HOST_RESET);
+        return;
+    }
+    /* A slow client that takes what there is may take its time. */
+    if ((uint32_t)unsent != c->unsent_bytes)
+        c->active_ns = c->relay->now_ns;
+    c->unsent_bytes = (uint32_t)unsent;
 }
 
 static void closing_ready(struct conn *c, struct half *half, int revents)
@@ -408,10 +417,9 @@ static void closing_expired(struct conn *c)
 {
     int64_t limit_ms = c->service->model->half_close_timeout_ms;
 
-    if (c->relay->now_ns >= deadline_after(c->phase_ns, limit_ms))
+    closing_step(c);
+    if (!is_over(c) && c->relay->now_ns >= deadline_after(c->active_ns, limit_ms))
         life_end(c, OUTCOME_HOST_RESET);
-    else
-        closing_step(c);
 }
 
 /* ---- the phases ---- */

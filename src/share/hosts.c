@@ -168,6 +168,13 @@ static bool eject(const struct segment *segment, struct host_row *row,
     return true;
 }
 
+void host_note_reset(const struct segment *segment, uint32_t slot, uint32_t host,
+                     const char *reason)
+{
+    counter_add(&host_shard(segment, slot, host)->failures[FAILURE_OTHER], 1);
+    write_reason(row_of(segment, host), reason);
+}
+
 bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t host,
                        enum host_failure failure, const struct host_eject_rules *rules,
                        uint64_t now_ns, const char *reason)

@@ -138,6 +138,20 @@ static void apply_global(struct worker *w, const struct model_global *global)
     ev_timer_again(w->relay.loop, &w->heartbeat);
 }
 
+/* Master may have raised its own descriptor limit since; ours stays what it was at our start. */
+static uint64_t fitting(uint64_t most_open)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 2 * most_open + RESERVED_FDS)
+        return most_open;
+    uint64_t fits = limit.rlim_cur > RESERVED_FDS + 2 ? (limit.rlim_cur - RESERVED_FDS) / 2 : 1;
+    log_warning("max_connections stays %llu: more needs a higher descriptor limit, which takes "
+                "a restart",
+                (unsigned long long)fits);
+    return fits;
+}
+
 static void commit(struct worker *w, uint64_t id, uint64_t most_open)
 {
     struct generation *before = w->current;
@@ -153,7 +167,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->current->owner = w;
     w->current->parked_count = &w->relay.n_parked;
     accepts_commit(&w->accepts, w->current);
-    w->accepts.most_open = most_open;
+    w->accepts.most_open = fitting(most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
     atomic_store(&w->row->generation, id);
