@@ -23,7 +23,8 @@ LIBS := -lev -linih -lmicrohttpd -ljansson -lcap -lm -pthread
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
 CFLAGS_san     := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -fPIE
 CFLAGS_hooks   := $(CFLAGS_release)
-CFLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Wno-string-conversion
+CFLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+        -Wno-string-conversion -Wno-cast-qual
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 LDFLAGS_san     := -pie -fsanitize=address,undefined
 LDFLAGS_hooks   := $(LDFLAGS_release) -Wl,--wrap=clock_now_ns

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import harness
-from rig import config, local
+from rig import config, local, outcomes
 
 # As root the daemon may raise its own limits; a test that sets one takes that right away.
 LIMITED = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"]
@@ -118,9 +118,13 @@ def test_ten_thousand_sessions_in_bounded_memory(daemon, host, load):
 
 @pytest.mark.alone
 def test_a_burst_beyond_the_queue_loses_nobody(daemon, host, load):
-    """H6: 20,000 connects in a second while the worker is held for one; late ones come by retransmission."""
+    """H6: 20,000 connects in a second while the worker is held for one; late ones come by retransmission.
+
+    The kernel answers the overflow with SYN cookies, and a late duplicate of an acknowledgement that
+    bears one makes a connection without a client: a handful, which idle_timeout ends.
+    """
     app, address = host("app1", "echo"), local()
-    d = daemon(config(f"{address} backlog=4096", [app]), workers=1)
+    d = daemon(config(f"{address} backlog=4096", [app], service="idle_timeout = 15s"), workers=1)
     (worker,) = d.worker_pids()
     d.signal(signal.SIGSTOP, worker)
     began = time.monotonic()
@@ -130,8 +134,10 @@ def test_a_burst_beyond_the_queue_loses_nobody(daemon, host, load):
     for figures in [one.wait(90) for one in clients]:
         harness.assert_no_loss(figures, 10000)
     assert d.worker_pids() == [worker]
-    d.settled()
-    assert d.service()["connections_total"] == app.stat()["accepted"] == 20000
+    d.settled(40)
+    total = d.service()["connections_total"]
+    assert total == app.stat()["accepted"]
+    assert outcomes(d) == ({"idle": total - 20000} if total > 20000 else {}) and total < 20100
 
 
 @pytest.mark.san_subset

@@ -126,7 +126,7 @@ def test_every_broken_file_is_told_and_changes_nothing(daemon, host, load):
     assert running.generation() == before["generation"] + 1
     for pid, was in base.items():
         assert Descriptors(pid).others <= was.others and Descriptors(pid).listening == was.listening, pid
-    assert_no_loss(work.stop(), 1000)
+    assert_no_loss(work.stop(), 100)
 
 
 @pytest.mark.san_subset

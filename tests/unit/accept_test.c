@@ -119,6 +119,8 @@ static void nothing_is_accepted_before_a_commit(void **state)
     (void)state;
     open_fixture(&f, one_service, MOST);
     add(&f, 0, RIG_SLOT);
+    f.accepts.is_full = true;
+    accepts_make_room(&f.accepts); /* room is not all it takes */
     int client = assert_leaves_waiting(&f, 0);
     accepts_commit(&f.accepts, f.rig.generation);
     run_until_accepted(&f, 1);
@@ -264,6 +266,26 @@ static void close_lasting(struct lasting *l)
     close(l->full);
 }
 
+static void on_time(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    (void)loop;
+    (void)revents;
+    *(bool *)timer->data = true;
+}
+
+/* Nothing wakes the loop before a timer does: who waits outside costs nothing. */
+static void assert_sleeps(struct relay_rig *rig)
+{
+    struct ev_timer timer;
+    bool is_over = false;
+
+    ev_timer_init(&timer, on_time, 0.05, 0.);
+    timer.data = &is_over;
+    ev_timer_start(rig->relay.loop, &timer);
+    ev_run(rig->relay.loop, EVRUN_ONCE);
+    assert_true(is_over);
+}
+
 static void full_worker_leaves_clients_waiting(void **state)
 {
     struct lasting l;
@@ -277,6 +299,7 @@ static void full_worker_leaves_clients_waiting(void **state)
     assert_int_equal(l.f.rig.relay.n_open, 2);
     assert_true(l.f.accepts.is_full);
     assert_int_equal(paused(&l.f), 0);
+    assert_sleeps(&l.f.rig);
     close_lasting(&l);
 }
 

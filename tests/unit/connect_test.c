@@ -147,11 +147,15 @@ static void failures_are_counted_by_kind(void **state)
         int error;
         enum host_failure failure;
     } kinds[] = {
-        {ECONNREFUSED, FAILURE_REFUSED},    {ECONNRESET, FAILURE_REFUSED},
-        {ETIMEDOUT, FAILURE_TIMEOUT},       {EHOSTUNREACH, FAILURE_UNREACHABLE},
-        {ENETUNREACH, FAILURE_UNREACHABLE}, {ENETDOWN, FAILURE_UNREACHABLE},
-        {EHOSTDOWN, FAILURE_UNREACHABLE},   {EPERM, FAILURE_UNREACHABLE},
-        {EACCES, FAILURE_UNREACHABLE},      {EINVAL, FAILURE_OTHER},
+        {ECONNREFUSED, FAILURE_REFUSED},
+        {ETIMEDOUT, FAILURE_TIMEOUT},
+        {EHOSTUNREACH, FAILURE_UNREACHABLE},
+        {ENETUNREACH, FAILURE_UNREACHABLE},
+        {ENETDOWN, FAILURE_UNREACHABLE},
+        {EHOSTDOWN, FAILURE_UNREACHABLE},
+        {EPERM, FAILURE_UNREACHABLE},
+        {EACCES, FAILURE_UNREACHABLE},
+        {EINVAL, FAILURE_OTHER},
     };
     uint64_t expected[FAILURES] = {0};
     struct fixture f;
@@ -166,6 +170,28 @@ static void failures_are_counted_by_kind(void **state)
         expected[kinds[i].failure]++;
         for (size_t j = 0; j < FAILURES; j++)
             assert_int_equal(atomic_load(&rig_host_shard(&f.rig, 0)->failures[j]), expected[j]);
+    }
+    close_fixture(&f);
+}
+
+/* Such a host can be reached: it is not ejected for what it does then. */
+static void reset_at_once_is_no_failed_connect(void **state)
+{
+    static const int errors[] = {ECONNRESET, EPIPE};
+    struct fixture f;
+
+    (void)state;
+    f.listener = rig_open_refusing(&f.address);
+    open_at(&f, "", "eject_failures = 1\n");
+    for (uint64_t i = 0; i < 2; i++) {
+        if (!f.c->has_claim)
+            rig_claim(f.c, 0);
+        connect_fail(f.c, errors[i]);
+        assert_int_equal(f.c->n_tried, i + 1);
+        assert_int_equal(atomic_load(&rig_host_shard(&f.rig, 0)->failures[FAILURE_OTHER]),
+                         i + 1);
+        assert_int_equal(atomic_load(&rig_host_row(&f.rig, 0)->fails_in_row), 0);
+        assert_int_equal(host_state(rig_host_row(&f.rig, 0), f.rig.relay.now_ns), HOST_UP);
     }
     close_fixture(&f);
 }
@@ -373,8 +399,39 @@ static void other_sockets_are_not_kept(void **state)
     f.c->host.eof = false;
     assert_not_kept(&f, false);
     end_in_order(&f, reach(&f));
+    f.rig.generation->is_past = true;
+    assert_not_kept(&f, false);
+    f.rig.generation->is_past = false;
+    end_in_order(&f, reach(&f));
     f.rig.relay.most_parked = 0;
     assert_not_kept(&f, false);
+    close_fixture(&f);
+}
+
+/* Both FINs may cross while the host has not taken all: making the socket fresh would lose that. */
+static void socket_with_bytes_under_way_is_not_kept(void **state)
+{
+    static unsigned char bytes[1 << 20];
+    struct fixture f;
+    size_t sent = 0, got = 0;
+
+    (void)state;
+    open_fixture(&f);
+    int host = reach(&f), fd = f.c->host.watch.fd;
+    for (ssize_t n = 1; n > 0; sent += n > 0 ? (size_t)n : 0)
+        n = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+    f.c->client.in_bytes = sent;
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    assert_int_equal(shutdown(host, SHUT_WR), 0);
+    f.c->host.shut = f.c->host.shut_first = f.c->host.eof = true;
+    assert_not_kept(&f, false);
+    for (ssize_t n = 1; n != 0; got += n > 0 ? (size_t)n : 0) {
+        assert_true(is_ready(host, POLLIN, PATIENCE_MS));
+        n = recv(host, bytes, sizeof bytes, 0);
+        assert_true(n >= 0);
+    }
+    assert_int_equal(got, sent);
+    close(host);
     close_fixture(&f);
 }
 
@@ -435,6 +492,7 @@ int main(void)
         cmocka_unit_test(silent_host_is_waited_for),
         cmocka_unit_test(refusal_is_the_hosts_fault),
         cmocka_unit_test(failures_are_counted_by_kind),
+        cmocka_unit_test(reset_at_once_is_no_failed_connect),
         cmocka_unit_test(tried_list_never_overflows),
         cmocka_unit_test(failing_host_is_ejected),
         cmocka_unit_test(own_shortage_is_not_the_hosts_fault),
@@ -444,6 +502,7 @@ int main(void)
         cmocka_unit_test(close_is_a_fin_or_a_reset),
         cmocka_unit_test(socket_that_ended_in_order_serves_again),
         cmocka_unit_test(other_sockets_are_not_kept),
+        cmocka_unit_test(socket_with_bytes_under_way_is_not_kept),
         cmocka_unit_test(as_many_other_hosts_are_tried_as_asked_for),
         cmocka_unit_test(failures_of_a_host_are_logged_once_a_second),
     };

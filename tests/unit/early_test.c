@@ -81,6 +81,7 @@ static void no_more_is_read_than_can_wait(void **state)
     await_client(&f);
     assert_int_equal(early_read(f.c), EARLY_GOING);
     assert_int_equal(f.c->client.in_bytes, RIG_BUFFER_BYTES);
+    assert_false(f.c->client.eof); /* a read of nothing looks like the end */
     early_watch(f.c);
     assert_false(ev_is_active(&f.c->client.watch));
     free(bytes);

@@ -215,23 +215,51 @@ static void dies_with_its_last_user(void **state)
     rig_close(&rig);
 }
 
+/* A generation with three parked sockets, while two of another one are counted. */
+static struct generation *park_some(struct relay_rig *rig)
+{
+    struct generation *generation = rig_generation(rig, 2, text);
+
+    for (size_t i = 0; i < 3; i++)
+        assert_true(parked_put(&generation->services[i / 2].parked, AF_INET,
+                               sock_open_stream(AF_INET)));
+    rig->relay.n_parked = 5;
+    assert_int_equal(rig_count_fds(), rig->n_fds + 3);
+    return generation;
+}
+
+static void assert_parked_gone(struct relay_rig *rig)
+{
+    assert_int_equal(rig->relay.n_parked, 2);
+    assert_int_equal(rig_count_fds(), rig->n_fds);
+}
+
 static void parked_sockets_go_with_it(void **state)
 {
     struct relay_rig rig;
 
     (void)state;
     rig_open(&rig, "%s", text);
-    struct generation *generation = rig_generation(&rig, 2, text);
-    rig.relay.n_parked = 5; /* two of another generation */
-    for (size_t i = 0; i < 2; i++)
-        assert_true(
-            parked_put(&generation->services[i].parked, AF_INET, sock_open_stream(AF_INET)));
-    assert_true(
-        parked_put(&generation->services[1].parked, AF_INET, sock_open_stream(AF_INET)));
-    assert_int_equal(rig_count_fds(), rig.n_fds + 3);
+    generation_put(park_some(&rig));
+    assert_parked_gone(&rig);
+    rig.relay.n_parked = 0;
+    rig_close(&rig);
+}
+
+static void past_generation_keeps_no_sockets(void **state)
+{
+    struct relay_rig rig;
+
+    (void)state;
+    rig_open(&rig, "%s", text);
+    struct generation *generation = park_some(&rig);
+    assert_false(generation->is_past);
+    generation_retire(generation);
+    assert_true(generation->is_past);
+    assert_int_equal(generation->references, 1);
+    assert_parked_gone(&rig);
     generation_put(generation);
-    assert_int_equal(rig.relay.n_parked, 2);
-    assert_int_equal(rig_count_fds(), rig.n_fds);
+    assert_parked_gone(&rig);
     rig.relay.n_parked = 0;
     rig_close(&rig);
 }
@@ -249,6 +277,7 @@ int main(void)
         cmocka_unit_test(what_is_no_bundle_is_refused),
         cmocka_unit_test(dies_with_its_last_user),
         cmocka_unit_test(parked_sockets_go_with_it),
+        cmocka_unit_test(past_generation_keeps_no_sockets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

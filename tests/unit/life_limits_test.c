@@ -398,29 +398,103 @@ static void lifetime_ends_the_busiest(void **state)
     close_fixture(&f);
 }
 
-/* A client that does not read what the host said before its reset holds nothing for ever. */
-static void closing_has_its_limit(void **state)
+/* Limits below a round of the wheel, where nothing would look at the connection in time by itself. */
+static void short_limit_after_an_end_is_kept_too(void **state)
 {
-    static unsigned char bytes[200000];
     struct fixture f;
-    int arrived;
+    int client;
 
     (void)state;
-    open_fixture(&f, "half_close_timeout = 1h\n", "", "");
-    int client = rig_connect(&f.rig, 4096, &arrived);
-    rig_start(&f.rig, 0, arrived);
-    int host = accept_one(f.listener, NULL);
-    rig_run_until_phase(&f.rig, PHASE_RELAY);
+    open_fixture(&f, "idle_timeout = 10h\nhalf_close_timeout = 1s\n", "", "");
+    int host = begin(&f, &client);
+    shutdown(client, SHUT_WR);
+    rig_expect_end(&f.rig, host);
+    rig_advance(&f.rig, 1000 - DEADLINE_TICK_MS);
+    assert_int_equal(f.rig.relay.n_open, 1);
+    rig_advance(&f.rig, 3 * DEADLINE_TICK_MS);
+    assert_over(&f, OUTCOME_IDLE);
+    close(client);
+    close(host);
+    close_fixture(&f);
+}
+
+/* A host has said much and reset; its client has not read a byte. Returns the client. */
+static int begin_closing(struct fixture *f, uint64_t after_ms)
+{
+    static unsigned char bytes[200000];
+    int arrived;
+
+    open_fixture(f, "idle_timeout = 10h\nhalf_close_timeout = 1h\n", "", "");
+    int client = rig_connect(&f->rig, 4096, &arrived);
+    assert_int_equal(setsockopt(arrived, SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int)), 0);
+    rig_start(&f->rig, 0, arrived);
+    int host = accept_one(f->listener, NULL);
+    rig_run_until_phase(&f->rig, PHASE_RELAY);
     assert_true(send(host, bytes, sizeof bytes, MSG_NOSIGNAL) > 50000);
     while (sock_unacknowledged(host) > 0)
-        rig_turn(&f.rig);
+        rig_turn(&f->rig);
+    rig_advance(&f->rig, after_ms);
     rig_reset(host);
-    rig_run_until_phase(&f.rig, PHASE_CLOSING);
-    assert_int_equal(rig_newest(&f.rig)->host.watch.fd, -1);
-    rig_advance(&f.rig, HOUR_MS - 1000);
+    rig_run_until_phase(&f->rig, PHASE_CLOSING);
+    assert_int_equal(rig_newest(&f->rig)->host.watch.fd, -1);
+    return client;
+}
+
+/* Time passes, the loop turns for what happens meanwhile. */
+static void pass(struct fixture *f, uint64_t ms)
+{
+    for (int i = 0; i < 10; i++)
+        rig_turn(&f->rig);
+    rig_advance(&f->rig, ms);
+}
+
+/* Such a client holds nothing for ever. */
+static void closing_has_its_limit(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    int client = begin_closing(&f, 0);
+    pass(&f, HOUR_MS - 1000);
     assert_int_equal(f.rig.relay.n_open, 1);
-    rig_advance(&f.rig, 1000 + DEADLINE_TICK_MS);
+    pass(&f, 1000 + DEADLINE_TICK_MS);
     assert_over(&f, OUTCOME_HOST_RESET);
+    close(client);
+    close_fixture(&f);
+}
+
+static void limit_of_closing_begins_with_it(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    int client = begin_closing(&f, 3 * HOUR_MS);
+    pass(&f, HOUR_MS - 1000);
+    assert_int_equal(f.rig.relay.n_open, 1);
+    pass(&f, 1000 + DEADLINE_TICK_MS);
+    assert_over(&f, OUTCOME_HOST_RESET);
+    close(client);
+    close_fixture(&f);
+}
+
+static void client_that_takes_a_little_now_and_then_may_go_on(void **state)
+{
+    static unsigned char bytes[8192];
+    struct fixture f;
+
+    (void)state;
+    int client = begin_closing(&f, 0);
+    for (int i = 0; i < 5; i++) {
+        size_t before = rig_newest(&f.rig)->host.wait.length;
+        while (rig_newest(&f.rig)->host.wait.length == before) {
+            recv(client, bytes, sizeof bytes, 0);
+            rig_turn(&f.rig);
+        }
+        pass(&f, HOUR_MS - 1000);
+        assert_int_equal(f.rig.relay.n_open, 1);
+    }
+    life_end(rig_newest(&f.rig), OUTCOME_KILLED);
+    life_bury(&f.rig.relay);
     close(client);
     close_fixture(&f);
 }
@@ -441,7 +515,10 @@ int main(void)
         cmocka_unit_test(idle_connection_ends_active_one_does_not),
         cmocka_unit_test(half_closed_connection_has_a_limit_of_its_own),
         cmocka_unit_test(lifetime_ends_the_busiest),
+        cmocka_unit_test(short_limit_after_an_end_is_kept_too),
         cmocka_unit_test(closing_has_its_limit),
+        cmocka_unit_test(limit_of_closing_begins_with_it),
+        cmocka_unit_test(client_that_takes_a_little_now_and_then_may_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

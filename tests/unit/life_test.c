@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "relay_rig.h"
 
@@ -411,6 +412,41 @@ static void what_was_said_early_arrives_once_and_first(void **state)
     close_fixture(&f);
 }
 
+/* The host's socket takes a part of what the client has sent, the rest follows. */
+static void first_bytes_may_go_in_parts(void **state)
+{
+    enum { LENGTH = 60000 };
+    static unsigned char bytes[LENGTH], got[LENGTH];
+    struct fixture f;
+    int arrived, there = 0, narrow = sock_open_stream(AF_INET);
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH; i++)
+        bytes[i] = pattern(i);
+    open_fixture(&f, "o", "");
+    assert_int_equal(setsockopt(narrow, SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int)), 0);
+    assert_true(parked_put(&f.rig.generation->services[0].parked, AF_INET, narrow));
+    f.rig.relay.n_parked = 1;
+    int client = rig_connect(&f.rig, 0, &arrived);
+    assert_int_equal(send(client, bytes, LENGTH, MSG_NOSIGNAL), LENGTH);
+    while (there < LENGTH)
+        assert_int_equal(ioctl(arrived, FIONREAD, &there), 0);
+    rig_start(&f.rig, 0, arrived);
+    assert_int_equal(rig_newest(&f.rig)->client.in_bytes, LENGTH);
+    assert_true(rig_newest(&f.rig)->client.wait.length > 0);
+    int host = accept_at(&f, 0);
+    for (size_t n = 0; n < LENGTH;) {
+        rig_turn(&f.rig);
+        ssize_t more = recv(host, got + n, LENGTH - n, 0);
+        n += more > 0 ? (size_t)more : 0;
+    }
+    assert_memory_equal(got, bytes, LENGTH);
+    close(client);
+    close(host);
+    rig_run_until_open(&f.rig, 0);
+    close_fixture(&f);
+}
+
 static void client_that_ends_early_still_gets_its_answer(void **state)
 {
     struct fixture f;
@@ -599,6 +635,7 @@ int main(void)
         cmocka_unit_test(no_host_is_tried_twice),
         cmocka_unit_test(without_a_usable_host_the_client_is_reset),
         cmocka_unit_test(what_was_said_early_arrives_once_and_first),
+        cmocka_unit_test(first_bytes_may_go_in_parts),
         cmocka_unit_test(client_that_ends_early_still_gets_its_answer),
         cmocka_unit_test(want_of_descriptors_blames_no_host),
         cmocka_unit_test(client_there_is_no_memory_for_is_reset),

@@ -75,6 +75,10 @@ static void lends_no_more_than_asked_for(void **state)
     assert_ptr_equal(splice_take(&pool), a);
     splice_give(&pool, a);
     splice_give(&pool, b);
+    assert_ptr_equal(splice_take(&pool), b);
+    assert_ptr_equal(splice_take(&pool), a);
+    splice_give(&pool, a);
+    splice_give(&pool, b);
     splice_fini(&pool);
     splice_init(&pool, 1000000);
     assert_int_equal(pool.most, SPLICE_PIPES_MOST);
