@@ -7,7 +7,10 @@
 
 #include "net/transport.h"
 
-enum { SPLICE_PIPES_MOST = 64 };
+enum {
+    SPLICE_PIPES_MOST = 64,
+    SPLICE_MOST_BYTES = 1 << 20 /* a pipe holds no more */
+};
 
 /* One pipe; in the pool or lent to one half. */
 struct splice_pipe {

@@ -12,7 +12,7 @@
  * slots are 24 KB. Unprivileged users share a budget of pages (pipe-user-pages-soft); where
  * it is used up the smaller sizes still help.
  */
-static const int pipe_sizes[] = {1 << 20, 1 << 18};
+static const int pipe_sizes[] = {SPLICE_MOST_BYTES, SPLICE_MOST_BYTES / 4};
 
 void splice_init(struct splice_pool *pool, int most)
 {
@@ -82,7 +82,7 @@ enum io splice_fill(struct splice_pipe *pipe, int from_fd, size_t *length)
 {
     ssize_t n;
     do
-        n = splice(from_fd, NULL, pipe->write_fd, NULL, (size_t)pipe_sizes[0],
+        n = splice(from_fd, NULL, pipe->write_fd, NULL, SPLICE_MOST_BYTES,
                    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     while (n < 0 && errno == EINTR);
     if (n == 0)

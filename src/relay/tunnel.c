@@ -119,7 +119,8 @@ static enum step step_splicing(struct half *from, size_t *moved)
     io = splice_drain(from->pipe, from->peer->watch.fd);
     if (io == IO_ERROR)
         return STEP_WRITE_FAILED;
-    return io == IO_OK ? STEP_MORE : STEP_OVER;
+    /* Less than half a pipe: the socket is most likely dry; asking again would only say so. */
+    return io == IO_OK && length >= SPLICE_MOST_BYTES / 2 ? STEP_MORE : STEP_OVER;
 }
 
 static enum tunnel_verdict verdict_of(enum step step)

@@ -418,13 +418,16 @@ static void first_bytes_may_go_in_parts(void **state)
     enum { LENGTH = 60000 };
     static unsigned char bytes[LENGTH], got[LENGTH];
     struct fixture f;
-    int arrived, there = 0, narrow = sock_open_stream(AF_INET);
+    int arrived, there = 0;
 
     (void)state;
     for (size_t i = 0; i < LENGTH; i++)
         bytes[i] = pattern(i);
     open_fixture(&f, "o", "");
+    int narrow = sock_open_stream(AF_INET);
     assert_int_equal(setsockopt(narrow, SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int)), 0);
+    assert_int_equal(setsockopt(f.sockets[0], SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int)),
+                     0);
     assert_true(parked_put(&f.rig.generation->services[0].parked, AF_INET, narrow));
     f.rig.relay.n_parked = 1;
     int client = rig_connect(&f.rig, 0, &arrived);
