@@ -6,9 +6,12 @@
 #include <jansson.h>
 #include <microhttpd.h>
 
-/* inih tells its version to nobody but pkg-config, which the Makefile asks. */
+/* These two tell their versions to nobody but pkg-config, which the Makefile asks. */
 #ifndef INIH_VERSION
 #define INIH_VERSION "unknown"
+#endif
+#ifndef LIBCAP_VERSION
+#define LIBCAP_VERSION "unknown"
 #endif
 
 static const char *poller_word(unsigned int backend)
@@ -36,6 +39,7 @@ void versions_print(struct text *out)
     text_add(out, "inih " INIH_VERSION "\n");
     text_printf(out, "libmicrohttpd %s\n", MHD_get_version());
     text_printf(out, "jansson %s\n", jansson_version_str());
+    text_add(out, "libcap " LIBCAP_VERSION "\n");
     if (loop != NULL)
         ev_loop_destroy(loop);
 }

@@ -404,6 +404,51 @@ void rig_drain_full(struct relay_rig *rig, int listener, int filler)
     rig->n_fds--;
 }
 
+/* ---- a rig with hosts ---- */
+
+void rig_scene_open(struct rig_scene *scene, const char *kinds, const char *service_lines)
+{
+    char lines[1024] = "";
+
+    scene->n_hosts = (int)strlen(kinds);
+    assert_true(scene->n_hosts <= RIG_MOST_HOSTS);
+    for (int i = 0; i < scene->n_hosts; i++) {
+        struct addr address;
+        size_t length = strlen(lines);
+        scene->sockets[i] =
+            kinds[i] == 'o' ? open_listening(&address) : rig_open_refusing(&address);
+        snprintf(lines + length, sizeof lines - length, "host = h%d 127.0.0.1:%u\n", i,
+                 addr_port(&address));
+    }
+    rig_open(&scene->rig, RIG_SERVICE "%s" RIG_GROUP "eject_failures = 0\n%s", service_lines,
+             lines);
+}
+
+void rig_scene_close(struct rig_scene *scene)
+{
+    assert_int_equal(scene->rig.n_ended,
+                     atomic_load(&rig_service_shard(&scene->rig)->connections_total));
+    rig_close(&scene->rig);
+    close_all(scene->sockets, scene->n_hosts);
+}
+
+int rig_scene_accept(const struct rig_scene *scene, int index)
+{
+    return accept_one(scene->sockets[index], NULL);
+}
+
+void rig_scene_assert_nobody(const struct rig_scene *scene, int index)
+{
+    assert_false(is_ready(scene->sockets[index], POLLIN, 0));
+}
+
+void rig_scene_assert_ended(struct rig_scene *scene, enum outcome outcome)
+{
+    rig_run_until_open(&scene->rig, 0);
+    for (enum outcome i = OUTCOME_OPEN; i < OUTCOMES; i++)
+        assert_int_equal(rig_outcomes(&scene->rig, i), i == outcome);
+}
+
 /* ---- looking ---- */
 
 struct service_shard *rig_service_shard(const struct relay_rig *rig)

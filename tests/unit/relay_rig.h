@@ -14,7 +14,8 @@ enum {
     RIG_FIRST_GROUP = 9,
     RIG_FIRST_HOST = 17,
     RIG_FIRST_LISTENER = 33,
-    RIG_BUFFER_BYTES = 65536
+    RIG_BUFFER_BYTES = 65536,
+    RIG_MOST_HOSTS = 6
 };
 
 /* A service with the group that follows: what most tests need of a file. */
@@ -111,6 +112,29 @@ int rig_open_full(struct addr *address, int *filler);
 
 /* It answers again: whoever waits there asks once more within a second. */
 void rig_drain_full(struct relay_rig *rig, int listener, int filler);
+
+/* ---- a rig with hosts ---- */
+
+/* Hosts h0, h1, ... on loopback, tried in this order by connections of the one service. */
+struct rig_scene {
+    struct relay_rig rig;
+    int sockets[RIG_MOST_HOSTS]; /* of the hosts */
+    int n_hosts;
+};
+
+/* kinds: a letter a host, 'o' open, 'r' refusing. service_lines: added to the service. */
+void rig_scene_open(struct rig_scene *scene, const char *kinds, const char *service_lines);
+
+/* All is over by now: see rig_close. */
+void rig_scene_close(struct rig_scene *scene);
+
+/* The relay's connection at the host with the index. */
+int rig_scene_accept(const struct rig_scene *scene, int index);
+
+void rig_scene_assert_nobody(const struct rig_scene *scene, int index);
+
+/* Turns until none is open: one connection has ended so, none in any other way. */
+void rig_scene_assert_ended(struct rig_scene *scene, enum outcome outcome);
 
 /* ---- looking ---- */
 
