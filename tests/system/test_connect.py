@@ -49,7 +49,7 @@ def test_the_only_host_refuses(daemon):
 @pytest.mark.san_subset
 def test_a_silent_host_is_left_for_the_next_at_the_limit(daemon, host, black_hole):
     """B2"""
-    limit, hole, app, address = 2, black_hole(), host("app2", "echo", digest=1), local()
+    limit, hole, app, address = 4, black_hole(), host("app2", "echo", digest=1), local()
     d = daemon(config(address, [f"app1 {hole.address}", app], service=f"connect_timeout = {limit}s",
                       group="scheduler = first"), workers=2)
     data = os.urandom(100000)
