@@ -26,9 +26,6 @@ enum tunnel_verdict tunnel_flush(struct relay *relay, struct half *from);
 /* True when bytes read at from have not been taken by its peer. */
 bool tunnel_holds(const struct half *from);
 
-/* How many such bytes there are. */
-size_t tunnel_held_bytes(const struct half *from);
-
 /* Forgets those bytes, gives buffer and pipe back. */
 void tunnel_drop(struct relay *relay, struct half *from);
 

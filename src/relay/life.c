@@ -2,6 +2,7 @@
 /* The life of a connection: its phases, its one way out. */
 #include "relay/life.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -373,24 +374,16 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
 
 /* ---- phase: closing ---- */
 
-/* A reset throws away what the kernel has not sent: it waits until the client has it all. */
+/*
+ * A reset throws away what the kernel has not sent: it waits until the client has it all. Nothing
+ * waits in our own buffers, for the host's end is read only once all before it was written;
+ * so nothing is watched, the wheel looks at each tick.
+ */
 static void closing_step(struct conn *c)
 {
-    if (tunnel_holds(&c->host)) {
-        size_t before = tunnel_held_bytes(&c->host);
-        if (tunnel_flush(c->relay, &c->host) == TUNNEL_WRITE_FAILED) {
-            life_end(c, OUTCOME_HOST_RESET);
-            return;
-        }
-        if (tunnel_held_bytes(&c->host) != before)
-            c->active_ns = c->relay->now_ns;
-        if (tunnel_holds(&c->host)) {
-            watch_set(c->relay, &c->client, EV_WRITE);
-            return;
-        }
-        watch_set(c->relay, &c->client, 0);
-    }
     int unsent = sock_unacknowledged(c->client.watch.fd);
+
+    assert(!tunnel_holds(&c->host));
     if (sock_take_error(c->client.watch.fd) != 0 || unsent <= 0) {
         life_end(c, OUTCOME_HOST_RESET);
         return;
@@ -399,13 +392,6 @@ static void closing_step(struct conn *c)
     if ((uint32_t)unsent != c->unsent_bytes)
         c->active_ns = c->relay->now_ns;
     c->unsent_bytes = (uint32_t)unsent;
-}
-
-static void closing_ready(struct conn *c, struct half *half, int revents)
-{
-    (void)half;
-    (void)revents;
-    closing_step(c);
 }
 
 static uint64_t closing_due(const struct conn *c)
@@ -426,13 +412,14 @@ static void closing_expired(struct conn *c)
 
 static const struct {
     uint64_t (*due_ns)(const struct conn *c);
-    void (*on_ready)(struct conn *c, struct half *half, int revents);
+    void (*on_ready)(struct conn *c, struct half *half,
+                     int revents); /* NULL: nothing is watched */
     void (*on_expired)(struct conn *c);
 } phases[PHASES] = {
     [PHASE_QUEUE] = {queue_due, queue_ready, queue_expired},
     [PHASE_CONNECT] = {connect_due, connect_ready, connect_expired},
     [PHASE_RELAY] = {relay_due, relay_ready, relay_expired},
-    [PHASE_CLOSING] = {closing_due, closing_ready, closing_expired},
+    [PHASE_CLOSING] = {closing_due, NULL, closing_expired},
 };
 
 static void enter(struct conn *c, enum phase phase)

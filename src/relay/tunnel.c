@@ -14,14 +14,9 @@ enum { bulk_from = 16384, bulk_below = 8192, bulk_signs_on = 2, bulk_signs_off =
 
 enum step { STEP_MORE, STEP_OVER, STEP_READ_FAILED, STEP_WRITE_FAILED };
 
-size_t tunnel_held_bytes(const struct half *from)
-{
-    return from->wait.length + (from->pipe != NULL ? from->pipe->held_bytes : 0);
-}
-
 bool tunnel_holds(const struct half *from)
 {
-    return tunnel_held_bytes(from) > 0;
+    return from->wait.length > 0 || (from->pipe != NULL && from->pipe->held_bytes > 0);
 }
 
 static void return_pipe(struct relay *relay, struct half *from)
