@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "conf/build.h"
 #include "conf/model.h"
+#include "conf/problems.h"
 #include "conf/store.h"
 
 /* Beyond so many errors no nearest word is looked for: it costs time. */

@@ -3,8 +3,8 @@
 #ifndef CONF_CHECK_H
 #define CONF_CHECK_H
 
-#include "conf/build.h"
 #include "conf/model.h"
+#include "conf/problems.h"
 
 #define CHECK_MOST_HOSTS 65536 /* rows of the segment */
 #define CHECK_MOST_GROUPS 4096

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf/build.h"
+#include "conf/problems.h"
 
 #define READER_LINE_BYTES 65536 /* longest line, without its end */
 #define READER_NAME_BYTES 49    /* longest key, longest text between [ and ]: inih cuts there */

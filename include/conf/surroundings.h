@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "conf/build.h"
 #include "conf/model.h"
+#include "conf/problems.h"
 
 /*
  * Adds what a start on this machine would fail at; makes and changes nothing.

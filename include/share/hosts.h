@@ -36,7 +36,7 @@ enum host_failure {
 
 struct host_row {
     _Alignas(64) _Atomic int64_t
-        in_flight; /* connections claimed now, over all workers; see segment_settle */
+        in_flight; /* connections claimed now, over all workers; see settle_slot */
     _Alignas(64) _Atomic uint32_t is_used; /* by master: some generation names it */
     _Atomic uint32_t group;                /* row number of its group; by master */
     _Atomic uint32_t health;               /* enum host_health; by the director */

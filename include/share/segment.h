@@ -75,30 +75,4 @@ void segment_use_slot(struct segment *segment, uint32_t slot);
 /* Raises a mark (one of daemon_row's …_used) to at least used; it never goes back. */
 void segment_raise(_Atomic uint32_t *mark, uint32_t used);
 
-/*
- * Settles what a dead worker held: subtracts its in-flight shards from the hosts' totals,
- * zeroes its gauges (connections and queued now), frees its live rows, moves the change counter
- * (places have come free). Counters stay.
- * Called by master after the process is reaped and before its slot is used again.
- */
-void segment_settle(struct segment *segment, uint32_t slot);
-
-/*
- * One look at what kills at a bad instant may have left: for each host the excess of its
- * total over its shards, for each group that of its count of ejected hosts over those that are.
- * Call it ten times over a second, then finish: totals are lowered by the least excess seen
- * (raised, should each look have found them too low). Zero is the state before the first look.
- */
-struct segment_excess {
-    int64_t least, most;
-};
-struct segment_audit {
-    uint32_t looks;
-    uint32_t n_hosts, n_groups;
-    struct segment_excess *hosts, *groups; /* owned, as is counts */
-    int64_t *counts;                       /* ejected hosts by group, of one look */
-};
-int segment_audit_look(struct segment *segment, struct segment_audit *audit);
-void segment_audit_finish(struct segment *segment, struct segment_audit *audit);
-
 #endif

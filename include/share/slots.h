@@ -15,7 +15,7 @@ struct slot_row {
     _Atomic uint64_t restarts;   /* by master: replacements since the slot came into use */
     _Atomic uint64_t generation; /* by the worker: what it acts on */
     _Atomic uint32_t ejecting; /* by the worker: 1 + the group it ejects a host of just now, so
-                                    that segment_settle can finish what a kill cut short */
+                                    that settle_slot can finish what a kill cut short */
     _Alignas(64) _Atomic uint64_t
         heartbeat_ns;                /* by the worker, monotonic, at least each 100 ms */
     _Atomic uint64_t loop_lag_ns;    /* by the worker: how late its last heartbeat timer ran */

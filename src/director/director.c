@@ -26,6 +26,7 @@
 #include "director/logwriter.h"
 #include "share/channel.h"
 #include "share/segment.h"
+#include "share/settle.h"
 
 enum {
     AUDIT_LOOKS = 10, /* a second's worth, see segment_audit */
@@ -62,7 +63,7 @@ struct director {
     struct log_end log, access;
     struct agreed current, prepared;
     uint64_t aborted; /* PREPARE of this and earlier generations is off */
-    struct segment_audit audit;
+    struct settle_audit audit;
     int audit_looks_left;
     uint64_t incarnations; /* their sum over all slots, as last seen */
     struct ev_io on_channel, on_tasks;
@@ -309,11 +310,11 @@ static void on_audit(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
     (void)events;
     struct director *d = timer->data;
-    if (segment_audit_look(&d->segment, &d->audit) != 0)
+    if (settle_audit_look(&d->segment, &d->audit) != 0)
         log_warning("cannot audit the hosts' totals: %s", strerror(errno));
     d->audit_looks_left--;
     if (d->audit_looks_left % AUDIT_LOOKS == 0)
-        segment_audit_finish(&d->segment, &d->audit);
+        settle_audit_finish(&d->segment, &d->audit);
     if (d->audit_looks_left <= 0)
         ev_timer_stop(loop, timer);
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "share/settle.h"
 
 enum {
     DELAY_FIRST_MS = 100,
@@ -302,7 +303,7 @@ static void clear_process(struct child *child)
         return;
     atomic_store(&row_of(child)->pid, 0);
     atomic_store(&row_of(child)->state, SLOT_STARTING);
-    segment_settle(children->segment, child->place);
+    settle_slot(children->segment, child->place);
 }
 
 /* Replaces what died while it served; what died before that has to wait. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the segment: its mapping, and that dead processes leave nothing behind in it. */
 #include "share/segment.h"
+#include "share/settle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +119,7 @@ static void figures_touch_only_what_was_ever_used(void **state)
 {
     struct host_figures host;
     struct service_figures service;
-    struct segment_audit audit = {0};
+    struct settle_audit audit = {0};
 
     (void)state;
     segment_use_slot(&segment, 1);
@@ -131,9 +132,9 @@ static void figures_touch_only_what_was_ever_used(void **state)
     for (uint32_t i = 0; i < 16; i++)
         host_sum(&segment, i, &host);
     service_sum(&segment, 0, &service);
-    assert_int_equal(segment_audit_look(&segment, &audit), 0);
-    segment_audit_finish(&segment, &audit);
-    segment_settle(&segment, 1);
+    assert_int_equal(settle_audit_look(&segment, &audit), 0);
+    settle_audit_finish(&segment, &audit);
+    settle_slot(&segment, 1);
     assert_int_equal(pages_in_use(), before + 1); /* the slot's own row */
 }
 
@@ -176,7 +177,7 @@ static void settling_takes_back_gauges_and_keeps_counters(void **state)
     uint64_t change = segment.daemon->change;
     int64_t pages = pages_in_use();
 
-    segment_settle(&segment, 1);
+    settle_slot(&segment, 1);
 
     assert_int_equal(segment.hosts[2].in_flight, 1);
     host_sum(&segment, 2, &host);
@@ -203,17 +204,17 @@ static void settling_tells_of_an_ejection_cut_short(void **state)
     group_reset(&segment, 6);
     group_reset(&segment, 7);
     segment.slots[1].ejecting = 6 + 1;
-    segment_settle(&segment, 1);
+    settle_slot(&segment, 1);
     assert_int_equal(segment.groups[6].epoch, 1);
     assert_int_equal(segment.groups[7].epoch, 0);
     assert_int_equal(segment.slots[1].ejecting, 0);
-    segment_settle(&segment, 1);
+    settle_slot(&segment, 1);
     assert_int_equal(segment.groups[6].epoch, 1);
 }
 
 static void audit_believes_only_what_it_saw_each_time(void **state)
 {
-    struct segment_audit audit = {0};
+    struct settle_audit audit = {0};
 
     (void)state;
     segment_use_slot(&segment, 0);
@@ -225,10 +226,10 @@ static void audit_believes_only_what_it_saw_each_time(void **state)
         segment.hosts[1].in_flight = look == 4 ? 0 : 9; /* claims on their way */
         segment.hosts[2].in_flight = -2;                /* lowered once too often */
         segment.groups[0].ejected = look == 7 ? 2 : 3;
-        assert_int_equal(segment_audit_look(&segment, &audit), 0);
+        assert_int_equal(settle_audit_look(&segment, &audit), 0);
     }
     assert_int_equal(audit.looks, 10);
-    segment_audit_finish(&segment, &audit);
+    settle_audit_finish(&segment, &audit);
     assert_int_equal(segment.hosts[0].in_flight, 1); /* 4 by then */
     assert_int_equal(segment.hosts[1].in_flight, 9);
     assert_int_equal(segment.hosts[2].in_flight, 0);
@@ -241,7 +242,7 @@ static void audit_leaves_the_ejected_counted(void **state)
 {
     const struct host_eject_rules rules = {
         .failures = 1, .time_ns = CLOCK_NS_PER_S, .most_percent = 100, .n_hosts = 2};
-    struct segment_audit audit = {0};
+    struct settle_audit audit = {0};
 
     (void)state;
     segment_use_slot(&segment, 0);
@@ -251,8 +252,8 @@ static void audit_leaves_the_ejected_counted(void **state)
     assert_true(host_note_failure(&segment, 0, 1, FAILURE_REFUSED, &rules, 1, NULL));
     segment.groups[0].ejected++; /* as a kill leaves it */
     for (int look = 0; look < 10; look++)
-        assert_int_equal(segment_audit_look(&segment, &audit), 0);
-    segment_audit_finish(&segment, &audit);
+        assert_int_equal(settle_audit_look(&segment, &audit), 0);
+    settle_audit_finish(&segment, &audit);
     assert_int_equal(segment.groups[0].ejected, 1);
 }
 
@@ -302,13 +303,13 @@ static void kill_hammer(pid_t child, uint32_t slot)
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    segment_settle(&segment, slot);
+    settle_slot(&segment, slot);
 }
 
 /* The totals may be too high only, by at most one for each kill; the audit brings them to the truth. */
 static void check_leftovers(uint64_t n_kills, const int64_t *living)
 {
-    struct segment_audit audit = {0};
+    struct settle_audit audit = {0};
     int64_t excess = 0;
 
     for (uint32_t host = 0; host < HAMMER_HOSTS; host++) {
@@ -317,8 +318,8 @@ static void check_leftovers(uint64_t n_kills, const int64_t *living)
     }
     assert_true(excess <= (int64_t)n_kills);
     for (int look = 0; look < 10; look++)
-        assert_int_equal(segment_audit_look(&segment, &audit), 0);
-    segment_audit_finish(&segment, &audit);
+        assert_int_equal(settle_audit_look(&segment, &audit), 0);
+    settle_audit_finish(&segment, &audit);
     uint32_t ejected = 0;
     for (uint32_t host = 0; host < HAMMER_HOSTS; host++) {
         assert_int_equal(segment.hosts[host].in_flight, living[host]);
