@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf/model.h"
 #include "conf/build.h"
+#include "conf/model.h"
 
 /*
  * Which rows of the segment, which listeners of master this generation uses. Arrays in the
