@@ -46,7 +46,7 @@ struct conn {
     struct generation *generation; /* counted */
     struct service *service;
     enum phase phase;
-    enum outcome outcome; /* OUTCOME_OPEN until life_end; in PHASE_CLOSING how it will end */
+    enum outcome outcome; /* OUTCOME_OPEN until life_end */
     uint64_t since_ns;    /* accepted */
     uint64_t phase_ns;    /* entered the phase, or began the present attempt to connect */
     uint64_t active_ns;   /* a byte moved */
