@@ -88,9 +88,9 @@ static void numbers_are_whole_decimal_and_bounded(void **state)
         assert_number_refused(SECTION_SERVICE, "retries", bad[i], "is not a whole number");
     for (size_t i = 0; i < sizeof large / sizeof large[0]; i++)
         assert_number_refused(SECTION_SERVICE, "retries", large[i],
-                              "out of bounds: must be 0 to 100");
+                              "out of bounds: must be 0 to 15");
     assert_int_equal(parse_number(SECTION_SERVICE, "retries", "0"), 0);
-    assert_int_equal(parse_number(SECTION_SERVICE, "retries", "\"100\""), 100);
+    assert_int_equal(parse_number(SECTION_SERVICE, "retries", "\"15\""), 15);
 }
 
 static void workers_are_auto_or_up_to_256(void **state)
