@@ -9,9 +9,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { CONTROL_BACKLOG = 64 };
+#include "base/clock.h"
+
+enum { CONTROL_BACKLOG = 64, RETRY_MS = 10, PATIENCE_MS = 1500 };
 
 static int fail(struct text *error, const char *path, const char *why)
 {
@@ -31,6 +34,20 @@ static bool is_answered(const struct sockaddr_un *address)
     return is_live;
 }
 
+/* The director of a master that was killed just now answers until it has noticed. */
+static bool is_answered_still(const struct sockaddr_un *address)
+{
+    const struct timespec pause = {.tv_nsec = RETRY_MS * (long)CLOCK_NS_PER_MS};
+    uint64_t end_ns = clock_now_ns() + PATIENCE_MS * CLOCK_NS_PER_MS;
+
+    while (is_answered(address)) {
+        if (clock_now_ns() >= end_ns)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 /* Takes a stale socket file away. */
 static int clear_way(const struct sockaddr_un *address, struct text *error)
 {
@@ -40,7 +57,7 @@ static int clear_way(const struct sockaddr_un *address, struct text *error)
         return errno == ENOENT ? 0 : fail(error, path, strerror(errno));
     if (!S_ISSOCK(info.st_mode))
         return fail(error, path, "exists and is not a socket");
-    if (is_answered(address))
+    if (is_answered_still(address))
         return fail(error, path, "another daemon answers there");
     if (unlink(path) != 0 && errno != ENOENT)
         return fail(error, path, strerror(errno));

@@ -12,7 +12,7 @@
 #include "master/privileges.h"
 #include "master/processors.h"
 
-enum { PATIENCE_AT_START_MS = 500 };
+enum { PATIENCE_AT_START_MS = 1500 };
 
 /*
  * Which slots the workers of the next configuration sit in: of those there are the lowest, then the

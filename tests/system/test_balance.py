@@ -160,11 +160,25 @@ queue_timeout = 500ms
 @pytest.mark.alone
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_no_scheduler_loops_when_nobody_may_be_chosen(daemon, host, load, scheduler):
-    """C7: 1,000 a second; each is queued or closed by rule, the worker stays calm."""
+    """C7: 1,000 a second; each is queued or closed by rule, the worker stays calm.
+
+    Calm is a tenth of a processor, or on a machine on which accepting and closing alone takes that,
+    what clients that are served cost it: a loop would cost all of it.
+    """
     hosts = [host("app1", "id"), host("app2", "id")]
     addresses = {name: local() for name in CONDITIONS}
-    d = daemon(crowded_config(scheduler, hosts, addresses), workers=1)
+    addresses["served"] = local()
+    d = daemon(crowded_config(scheduler, hosts, addresses) + f"""
+[service served]
+listen = {addresses["served"]}
+group = served
+[group served]
+host = {hosts[0].name} {hosts[0].address}
+""", workers=1)
     (worker,) = d.worker_pids()
+    served = harness.cpu_s(worker)
+    load(addresses["served"], short=1000, duration=1, ids=1).wait(30)
+    served = harness.cpu_s(worker) - served
     holders = [harness.connect(addresses["full"]) for _ in hosts]
     names = {harness.receive_exactly(client, 5) for client in holders}
     assert names == {b"app1\n", b"app2\n"}
@@ -176,7 +190,7 @@ def test_no_scheduler_loops_when_nobody_may_be_chosen(daemon, host, load, schedu
         row = figures["short"]
         assert row["attempts"] > 900 and row["ok"] == 0 and figures["hosts"] == {}, figures
         # The whole price of a client that cannot be served, accept and close and all, in 1,000 a second.
-        assert busy < 0.10 * took, (name, busy, took)
+        assert busy < max(0.10 * took, served), (name, busy, took, served)
         harness.wait_until(lambda n=name, r=row: sum(outcomes(d, n).values()) == r["attempts"], 5, "all to be counted")
         kinds = set(outcomes(d, name))
         assert kinds == {rule}, (name, outcomes(d, name))
