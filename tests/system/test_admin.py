@@ -222,7 +222,7 @@ def test_a_slow_reader_of_the_door_holds_up_nobody(served, load):
     wait_until(lambda: work.stat()["short"]["ok"] > 100, what="the load to go on")
     for client in idle:
         client.close()
-    assert_no_loss(work.stop(), 100)
+    assert_no_loss(work.stop_after(100), 100)
 
 
 # gaidarosctl

@@ -101,7 +101,7 @@ def test_a_killed_director_comes_back_and_costs_nothing(daemon, host, load):
         assert running.running()["director_restarts"] == turn + 1
     assert running.worker_pids() == pids
     running.reload(config(port, [one], group="queue_timeout = 7s"))
-    assert_no_loss(work.stop(), 100)
+    assert_no_loss(work.stop_after(100), 100)
 
 
 # G10: signals

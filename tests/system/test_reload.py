@@ -126,7 +126,7 @@ def test_every_broken_file_is_told_and_changes_nothing(daemon, host, load):
     assert running.generation() == before["generation"] + 1
     for pid, was in base.items():
         assert Descriptors(pid).others <= was.others and Descriptors(pid).listening == was.listening, pid
-    assert_no_loss(work.stop(), 100)
+    assert_no_loss(work.stop_after(100), 100)
 
 
 @pytest.mark.san_subset
@@ -185,7 +185,7 @@ def test_a_listener_that_cannot_be_had_binds_none(daemon, host, load, fault):
         assert bad in running.log_text()
         wait_until(lambda: all(running.fds(pid) <= was for pid, was in base.items()), what="no descriptor more")
     assert running.generation() == before and listening(port) == 2
-    assert_no_loss(work.stop(), 100)
+    assert_no_loss(work.stop_after(100), 100)
     running.reload(config([port, fresh], [one]))
     visit(fresh)
 
@@ -255,7 +255,7 @@ def test_listeners_come_and_go_under_load(daemon, host, load):
     running.reload(config(port, [one]))
     wait_until(lambda: listening(others[0]) + listening(others[1]) == 0, what="dropped listeners to be closed")
     assert listening(port) == 2
-    assert_no_loss(work.stop(), 100)
+    assert_no_loss(work.stop_after(100), 100)
 
 
 @pytest.mark.san_subset
@@ -284,7 +284,7 @@ def test_reloads_that_come_in_a_burst_end_in_the_last_file(daemon, host, load):
         visit(port)
         return one.stat()["accepted"] == before and two.stat()["accepted"] > 0
     wait_until(all_at_the_second, what="the last file to hold")
-    assert_no_loss(work.stop(), 10)
+    assert_no_loss(work.stop_after(10), 10)
 
 
 @full_load
@@ -309,5 +309,5 @@ def test_a_check_of_the_file_touches_nothing(daemon, host, load):
             said = gaidaros("-c", running.file, "-t", wrap=AS_NOBODY)
             assert said.status == 3 and "may not be written" in said.err, said  # the folder is root's
     assert traces() == before and listening(port) == sockets
-    assert_no_loss(work.stop(), 100)
+    assert_no_loss(work.stop_after(100), 100)
     wait_for_workers(running, 2)

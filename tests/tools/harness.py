@@ -523,6 +523,11 @@ class Load(Tool):
                 raise Failure(f"the load did not end within {timeout} s: {self.stat()}")
         return self.stop()
 
+    def stop_after(self, count, timeout=PATIENCE_S):
+        """Ends it once so many short connections were served, however fast the test went; its figures."""
+        wait_until(lambda: self.stat()["short"]["ok"] >= count, timeout, f"{count} connections to be served")
+        return self.stop()
+
     def zero(self):
         """The figures so far, which then start from zero."""
         return self.command("zero")

@@ -202,7 +202,7 @@ static void tried_list_never_overflows(void **state)
 
     (void)state;
     f.listener = rig_open_refusing(&f.address);
-    open_at(&f, "retries = 100\n", "");
+    open_at(&f, "retries = 15\n", "");
     for (int i = 0; i < PICK_MOST_TRIED + 5; i++) {
         assert_int_equal(connect_may_retry(f.c), i < PICK_MOST_TRIED);
         if (!f.c->has_claim)
