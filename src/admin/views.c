@@ -8,6 +8,7 @@
 #include "admin/columns.h"
 #include "admin/show.h"
 #include "base/clock.h"
+#include "net/netstat.h"
 
 /* JSON: "name":value, with the comma a list needs before all but its first. */
 
@@ -174,6 +175,7 @@ void view_json(struct text *out, const struct status *status)
     json_number(out, "access_lines", atomic_load(&daemon->access_lines));
     json_number(out, "access_dropped", atomic_load(&daemon->access_dropped));
     json_number(out, "lines_lost", status->lines_lost);
+    json_number(out, "listen_overflows", netstat_listen_overflows());
     text_add(out, ",");
     json_workers(out, status);
     text_add(out, ",\"services\":[");
@@ -194,11 +196,12 @@ static void text_daemon(struct text *out, const struct status *status)
     text_printf(out,
                 "daemon   version=%s state=%s generation=%" PRIu64 " uptime_s=%" PRIu64
                 " reloads=%" PRIu64 " reloads_failed=%" PRIu64 " workers_up=%" PRIu64
-                "/%" PRIu64 " hosts_up=%" PRIu64 "/%" PRIu64 "\n\n",
+                "/%" PRIu64 " hosts_up=%" PRIu64 "/%" PRIu64 " listen_overflows=%" PRIu64
+                "\n\n",
                 GAIDAROS_VERSION, status_state_word(status), atomic_load(&daemon->generation),
                 status_uptime_ns(status) / CLOCK_NS_PER_S, atomic_load(&daemon->reloads_ok),
                 atomic_load(&daemon->reloads_failed), totals.workers_up, totals.workers,
-                totals.hosts_up, totals.hosts);
+                totals.hosts_up, totals.hosts, netstat_listen_overflows());
 }
 
 static void text_workers(struct text *out, const struct status *status)

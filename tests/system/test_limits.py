@@ -126,6 +126,7 @@ def test_a_burst_beyond_the_queue_loses_nobody(daemon, host, load):
     app, address = host("app1", "echo"), local()
     d = daemon(config(f"{address} backlog=4096", [app], service="idle_timeout = 15s"), workers=1)
     (worker,) = d.worker_pids()
+    overflows = d.running()["listen_overflows"]
     d.signal(signal.SIGSTOP, worker)
     began = time.monotonic()
     clients = [load(address, short=10000, count=10000, size=64, timeout=60000, seed=n * 1000000) for n in (1, 2)]
@@ -134,6 +135,7 @@ def test_a_burst_beyond_the_queue_loses_nobody(daemon, host, load):
     for figures in [one.wait(90) for one in clients]:
         harness.assert_no_loss(figures, 10000)
     assert d.worker_pids() == [worker]
+    assert d.running()["listen_overflows"] > overflows
     d.settled(40)
     total = d.service()["connections_total"]
     assert total == app.stat()["accepted"]
