@@ -9,7 +9,7 @@
  * Runs the command line.
  * prepare  what a worker does with a bundle before it agrees to it (its PREPARE without a worker), for -t:
  *          returns true, or false with the reasons in problems
- * Returns the exit status, INTERFACE §3.
+ * Returns the exit status, as gaidaros(8) lists them.
  */
 struct problems;
 typedef bool master_prepare(int bundle_fd, struct problems *problems);

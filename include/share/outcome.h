@@ -6,7 +6,7 @@
 /* Order = the order a connection passes them; the table of what happens in each is relay/life.c's. */
 enum phase { PHASE_QUEUE, PHASE_CONNECT, PHASE_RELAY, PHASE_CLOSING, PHASES };
 
-/* The access log's status, INTERFACE §7; the order is part of the segment's layout. */
+/* The access log's status, as gaidaros(8) explains them; the order is part of the segment's layout. */
 enum outcome {
     OUTCOME_OPEN, /* has not ended */
     OUTCOME_OK,

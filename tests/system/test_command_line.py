@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the command line accepts, answers and exits with (K2, K6, INTERFACE §3)."""
+"""What the command line accepts, answers and exits with (K2, K6; gaidaros(8))."""
 
 import http.client
 import json
