@@ -27,7 +27,7 @@ static bool prepare(int bundle_fd, struct problems *problems)
 {
     struct segment segment;
     struct random random;
-    if (segment_create(&segment) != 0) {
+    if (segment_create(&segment, NULL) != 0) {
         problems_add(problems, NULL, NULL, NULL, "cannot make a segment");
         return false;
     }

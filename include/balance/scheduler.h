@@ -13,13 +13,17 @@
 /* One choice to be made. */
 struct pick_request {
     uint64_t now_ns;
-    const struct addr *client;       /* for schedulers that hash it */
+    const struct addr *client; /* NULL or without an IP address: nothing to hash */
+    uint64_t key; /* filled by pick_host: for a scheduler that hashes, of the client (hash_bytes
+                     with a key of zeros over its 4 or 16 address bytes, the same on every machine and in
+                     every release); else random */
     uint32_t tried[PICK_MOST_TRIED]; /* indexes into group->hosts not to be chosen again */
     uint32_t n_tried;
 };
 
 struct scheduler {
     const char *name; /* the configuration's word */
+    bool is_keyed;    /* the choice follows from request->key */
     /*
      * Builds what choose needs from group->usable (never empty here); frees what an earlier
      * call left in group->prepared. 0, or -1 with errno ENOMEM.
@@ -36,13 +40,22 @@ struct scheduler {
 };
 
 extern const struct scheduler scheduler_roundrobin, scheduler_leastconn, scheduler_random,
-    scheduler_weighted, scheduler_first;
+    scheduler_weighted, scheduler_first, scheduler_twochoices, scheduler_source,
+    scheduler_maglev;
 
 /* The scheduler for the configuration's word; NULL when it is not built yet. */
 const struct scheduler *scheduler_find(enum scheduler_kind kind);
 
 /* For schedulers: true when the host (index into group->hosts) was tried before. */
 bool scheduler_is_tried(const struct pick_request *request, uint32_t index);
+
+/*
+ * For schedulers: whether a host may be chosen for this request as far as slow start goes: of
+ * all keys the share that host_warmth tells may, each key always the same way at one moment. The last
+ * resort, scheduler_scan, does not ask.
+ */
+bool scheduler_is_warm(const struct group *group, const struct pick_request *request,
+                       uint32_t index);
 
 /* For schedulers: claims the host's place under its limit; false when it is full. */
 bool scheduler_claim(const struct group *group, uint32_t index);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/addresses.h"
 #include "conf/model.h"
 #include "conf/problems.h"
 
@@ -20,6 +21,7 @@ struct conf_request {
     const char *text; /* used when path is NULL; its lines are named "command line" */
     const struct conf_override *overrides;
     size_t n_overrides;
+    const struct addresses *addresses; /* what names mean; NULL = nothing is known of any */
     bool is_root; /* started by root: the descriptor limit may be raised for max_connections */
 };
 

@@ -38,6 +38,54 @@ enum scheduler_kind {
 };
 enum host_setting { HOST_SET_UP, HOST_SET_DRAIN, HOST_SET_DOWN };
 enum no_host_action { NO_HOST_CLOSE, NO_HOST_HOLD, NO_HOST_SORRY };
+enum on_down { ON_DOWN_KEEP, ON_DOWN_CLOSE };
+enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_TLS, CHECK_HTTP, CHECK_TALK };
+
+/* A file that a value names: its bytes travel with the configuration. */
+struct model_file {
+    const char *path; /* absolute; "" = none is named */
+    const unsigned char *bytes;
+    size_t length;
+};
+
+/* One step of a check by `send … expect …`; bytes may hold NULs. */
+struct model_text {
+    const unsigned char *bytes;
+    size_t length;
+};
+struct model_step {
+    bool is_expect;           /* wait until one of texts is received; else send the one text */
+    struct model_text *texts; /* expect "…" or "…" */
+    size_t n_texts;
+};
+
+/* How hosts of a group are probed. */
+struct model_check {
+    enum check_kind kind;
+    const char *text;          /* as written, for showing */
+    const char *method, *path; /* CHECK_HTTP */
+    int64_t status_least, status_most;
+    struct model_step *steps; /* CHECK_TALK; presets are written in steps, too */
+    size_t n_steps;
+};
+
+/* when_no_host */
+struct model_no_host {
+    enum no_host_action action;
+    int64_t hold_ms;
+    struct model_file sorry;
+};
+
+/* A source address of connections to hosts. */
+struct model_bind {
+    bool is_client;      /* the client's own (transparent) */
+    struct addr address; /* port 0 */
+};
+
+/* Prefix lengths at which clients count as one source. */
+struct model_prefixes {
+    int64_t inet, inet6;
+};
 
 /* log, access_log */
 struct log_target {
@@ -60,7 +108,9 @@ struct model_global {
     int64_t stuck_timeout_ms, adopt_timeout_ms, drain_timeout_ms;
     enum poller poller;
     int64_t spin_ns;                       /* 0 = sleep at once */
-    int64_t stick_entries, source_entries; /* later issues; defaults only */
+    int64_t stick_entries, source_entries; /* sizes of the tables in the segment */
+    struct addr *resolvers;                /* DNS servers; none: resolv.conf's */
+    size_t n_resolvers;
 };
 
 struct model_user {
@@ -85,13 +135,24 @@ struct model_admin {
     const char *title, *url;
 };
 
+/*
+ * A host. One whose address is a name stands here once for each address the name is known to
+ * have, as NAME@ADDRESS when there are several; while none is known it stands here once, with an
+ * address of family AF_UNSPEC.
+ */
 struct model_host {
     const char *name;
     struct addr address;
     const char *address_text; /* as written in the file */
-    int64_t weight;           /* 0 to 256 */
-    int64_t max_connections;  /* 0 = no limit */
+    const char *line_name;    /* as name, without what stands behind the @ */
+    const char
+        *lookup; /* "name.example" or "srv:_http._tcp.name.example"; "" = a literal address */
+    uint16_t lookup_port;    /* 0 for srv */
+    int64_t weight;          /* 0 to 256 */
+    int64_t max_connections; /* 0 = no limit */
     enum host_setting state;
+    int64_t slow_start_ms;     /* 0 = none */
+    struct addr check_address; /* check=: where it is probed; AF_UNSPEC = address */
     const char *line; /* the value as written, to see whether it changed over a reload */
     struct origin origin;
 };
@@ -105,7 +166,18 @@ struct model_group {
     int64_t queue_timeout_ms;
     int64_t eject_failures; /* 0 = off */
     int64_t eject_time_ms;
-    int64_t eject_most;     /* percent */
+    int64_t eject_most; /* percent */
+    int64_t fail_open;  /* percent of hosts below which all are tried; 0 = never */
+    enum on_down on_down;
+    int64_t sticky_ms; /* 0 = none */
+    int64_t pool;      /* connections to each host kept open ahead of need, a worker */
+    struct model_check check;
+    int64_t check_interval_ms, check_timeout_ms;
+    int64_t rise, fall;
+    struct model_file tls_ca; /* for checks by TLS */
+    const char *tls_name;     /* "" = none */
+    struct model_bind *binds;
+    size_t n_binds;
     const char *congestion; /* "" = system's */
     struct origin origin;
 };
@@ -117,6 +189,15 @@ struct model_service {
     size_t n_listens;
     size_t first_listen; /* index of listens[0] among all listens of all services, in order */
     size_t group;        /* index into groups */
+    size_t *standby;     /* indexes into groups, in their order */
+    size_t n_standby;
+    bool failover;
+    struct addr_network *allow, *deny;
+    size_t n_allow, n_deny;                              /* no allow: everybody */
+    int64_t max_connections, max_connections_per_source; /* 0 = no limit */
+    int64_t connection_rate_per_source;                  /* events an hour; 0 = no limit */
+    struct model_no_host when_no_host;
+    struct model_prefixes share_sources;
     int64_t connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms;
     int64_t lifetime_ms;     /* 0 = none */
     int64_t lifetime_spread; /* percent: ends are spread by as much to either side */

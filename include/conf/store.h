@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "conf/addresses.h"
 #include "conf/model.h"
 
 #define ORIGIN_COMMAND_LINE "command line" /* file of what was not read from a file */
@@ -63,6 +64,12 @@ struct conf_section {
     struct conf_section *next;
 };
 
+/* A file that a value names: read once, and carried in the bundle. */
+struct conf_file {
+    struct model_file file;
+    struct conf_file *next;
+};
+
 /* Owner: the model built from it, or whoever called store_new while there is none. */
 struct conf_store {
     struct arena arena;
@@ -70,6 +77,10 @@ struct conf_store {
     bool has_file;             /* false: text alone, so no run-time files by default */
     struct conf_section *first, *last;
     size_t n_sections, n_lines;
+    struct conf_file *files; /* those that values name */
+    bool
+        may_read; /* a file not in files is read from disk: by conf_load, never from a bundle */
+    struct addresses addresses; /* what names mean here; freed with the store */
 };
 
 /* NULL with errno ENOMEM. */

@@ -15,9 +15,33 @@ struct group_row {
         cursor; /* round robin: high 32 bits epoch, low 32 position; see group_next_position */
     _Alignas(64) _Atomic uint32_t
         epoch; /* moves with every change of weight, state or health of a host in it */
-    _Atomic uint32_t ejected; /* hosts ejected now */
-    _Atomic uint32_t is_used; /* by master */
+    _Atomic uint32_t ejected;                  /* hosts ejected now */
+    _Atomic uint32_t is_used;                  /* by master */
+    _Alignas(64) _Atomic uint64_t next_ticket; /* of who waits for a place; see group_line_… */
 };
+
+/*
+ * The waiting line of a group over all workers. Who joins takes a ticket, which only grow; each
+ * worker says which ticket stands first in its own part of the line. A place that comes free is for
+ * the lowest of these. A worker whose heartbeat is older than LINE_PATIENCE_NS is passed over,
+ * so that one that is stuck holds nobody up.
+ */
+#define LINE_PATIENCE_NS UINT64_C(300000000)
+
+/* A new ticket, above 0. */
+uint64_t group_line_ticket(struct group_row *row);
+
+/* By a worker: the lowest ticket in its part of the line; 0 = nobody waits there. */
+void group_line_set_first(const struct segment *segment, uint32_t group, uint32_t slot,
+                          uint64_t ticket);
+
+/*
+ * Who is to be served next.
+ * slot_out  where it waits
+ * Returns its ticket, or 0 when nobody waits anywhere. Costs a look at one word per used slot.
+ */
+uint64_t group_line_first(const struct segment *segment, uint32_t group, uint64_t now_ns,
+                          uint32_t *slot_out);
 
 /*
  * The next position of the shared cursor in a cycle of length positions (> 0): 0, 1, …

@@ -49,12 +49,40 @@ struct host_row {
     _Atomic uint64_t ejected_until_ns; /* monotonic; 0 = not ejected */
     _Atomic int64_t since_ns;          /* wall clock of the last change of state */
     _Atomic uint64_t line_hash;        /* by master: its line in the file */
-    _Atomic uint32_t reason_at; /* its lowest bit says which text holds; writers add one */
+    _Atomic uint32_t incarnation;      /* by master: grows when the row goes to another host */
+    _Atomic uint64_t
+        returned_ns; /* monotonic: new or usable again since; slow start counts from here; 0 = no slow start */
+    _Atomic uint64_t faults; /* failed connects and resets, ever: moves with each */
+    _Atomic uint64_t drain_from_ns, drain_until_ns; /* open connections are closed evenly over
+                                                        this time, monotonic; 0 = they are kept */
+    _Atomic uint32_t retry_wish; /* moves when an admin wants it checked and readmitted now */
+    /* Checks: by the director, which carries on from here when it is replaced. */
+    _Atomic uint32_t check_good_run, check_bad_run; /* results in a row; one of them is 0 */
+    _Atomic uint32_t
+        check_stretch; /* the interval is multiplied by so much; 0 = never checked */
+    _Atomic uint64_t checks_total, check_failures_total;
+    _Atomic uint64_t check_took_ns; /* the last one */
+    _Atomic uint64_t next_check_ns; /* monotonic; 0 = none is planned */
+    _Atomic uint32_t change_count;  /* of host_change, ever; see host_note_change */
+    _Atomic uint32_t reason_at;     /* its lowest bit says which text holds; writers add one */
     _Atomic char reason
         [2]
         [HOST_REASON_BYTES]; /* last fault in words, NUL-terminated, shown escaped; read it by host_read_reason */
     _Atomic uint32_t
         reason_lock; /* claims the right to write a reason: a try-lock, dropped when held; the millisecond it was taken, so that one left by a dead process runs out; 0 = free */
+};
+
+/*
+ * One change of a host's state. The last HOST_CHANGES of each host are kept, at change_count
+ * modulo HOST_CHANGES. Several processes write: mark is 0 while a row is being written and
+ * its number, counted from 1, afterwards, so that a reader sees whether what it copied is whole.
+ */
+#define HOST_CHANGES 16
+struct host_change {
+    _Atomic uint32_t mark;
+    _Atomic uint32_t state; /* enum host_state from then on */
+    _Atomic int64_t at_ns;  /* wall clock */
+    _Atomic char reason[HOST_REASON_BYTES];
 };
 
 #define HOST_CONNECT_BUCKETS 16
@@ -122,6 +150,24 @@ bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t ho
 void host_note_success(const struct segment *segment, uint32_t slot, uint32_t host,
                        uint64_t connect_ns);
 
+/* One of the last changes, copied whole. n: 0 = the newest. False when there is none, or it is just being overwritten. */
+struct host_change_copy {
+    enum host_state state;
+    int64_t at_ns;
+    char reason[HOST_REASON_BYTES];
+};
+bool host_read_change(const struct segment *segment, uint32_t host, uint32_t n,
+                      struct host_change_copy *out);
+
+/* Ends an ejection before its time and forgets the failures that led to it: an admin or a check says so. */
+void host_pardon(const struct segment *segment, uint32_t host);
+
+/*
+ * What share of its connections a host in slow start may have now: 65536 = all.
+ * slow_start_ns  0 = none
+ */
+uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_t now_ns);
+
 /* Readmits the host if its ejection has run out; true when this call did it. The group's epoch moves. */
 bool host_readmit(const struct segment *segment, uint32_t host, uint64_t now_ns);
 
@@ -134,7 +180,7 @@ host_failure_word(enum host_failure failure); /* "refused" "timeout" "unreachabl
 /* Whether new connections may go there: up, not drained, down or ejected, weight above 0. */
 bool host_is_usable(const struct host_row *row, uint64_t now_ns);
 
-/* Setters that move the group's epoch when something changed, and stamp since_ns (a weight is no state: it does not). */
+/* Setters that move the group's epoch when something changed, stamp since_ns, note the change (a weight is no state: it does neither), and move the daemon's change counter. */
 void host_set_admin(const struct segment *segment, uint32_t host, enum host_admin admin);
 void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weight);
 void host_set_health(const struct segment *segment, uint32_t host, enum host_health health,

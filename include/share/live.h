@@ -20,7 +20,9 @@ struct segment;
 struct live_row {
     _Alignas(64) _Atomic uint64_t id; /* 0 = free */
     _Atomic uint32_t service, host;   /* rows; host UINT32_MAX = none yet */
-    _Atomic int64_t since_ns;         /* wall clock */
+    _Atomic uint32_t source;  /* entry of share/sources that counts it; 0 = none. Set after it
+                                is counted and cleared before it no longer is: settle_slot */
+    _Atomic int64_t since_ns; /* wall clock */
     _Atomic uint32_t phase;
     uint16_t client_family, client_port; /* host order */
     unsigned char client_address[16];

@@ -7,25 +7,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "share/groups.h"
 #include "share/hosts.h"
 #include "share/live.h"
 #include "share/services.h"
 #include "share/slots.h"
+#include "share/sources.h"
+#include "share/stick.h"
 
 enum {
     SEGMENT_SLOTS = 512, /* twice 256 workers: an upgrade runs two sets */
     SEGMENT_HOSTS = 65536,
     SEGMENT_GROUPS = 4096,
     SEGMENT_SERVICES = 1024,
-    SEGMENT_LIVE = 131072 /* open connections a worker */
+    HOSTS_A_BLOCK = 32,
+    SEGMENT_ENTRIES_MOST = 100000000 + STICK_WAYS, /* of the stick table, of the sources */
+    SEGMENT_LIVE = 131072                          /* open connections a worker */
 };
 
-#define SEGMENT_VERSION 1
+#define SEGMENT_VERSION 2
+
+/* Sizes that the configuration decides, once for the life of the daemon. Zero: as by default. */
+struct segment_sizes {
+    uint64_t stick_entries, source_entries;
+};
 
 /* Words of the whole daemon. Zeroed at creation. */
 struct daemon_row {
     uint32_t magic, version;
+    struct segment_sizes sizes;
+    struct hash_key
+        secret; /* of the hashes in stick and sources; random, by master at creation */
     _Atomic uint64_t generation; /* committed on every process; written by master */
     _Atomic uint64_t started_ns; /* monotonic, by master */
     _Atomic uint32_t state;      /* enum daemon_state, by master */
@@ -57,11 +70,17 @@ struct segment {
     struct group_row *groups;
     struct service_row *services;
     struct service_shard *service_shards;
-    struct live_row *live; /* live[slot * SEGMENT_LIVE + n] */
+    struct live_row *live;            /* live[slot * SEGMENT_LIVE + n] */
+    struct host_change *host_changes; /* host_changes[host * HOST_CHANGES + n] */
+    _Atomic uint64_t *line_firsts;    /* line_firsts[group * SEGMENT_SLOTS + slot] */
+    _Atomic uint32_t *
+        host_blocks; /* host_blocks[host / HOSTS_A_BLOCK]: moves with each claim or release in the block */
+    struct stick_entry *stick;
+    struct source_entry *sources;
 };
 
-/* Makes a new segment of zero rows. Returns 0, or -1 with errno. */
-int segment_create(struct segment *segment);
+/* Makes a new segment of zero rows; sizes NULL: the defaults. Returns 0, or -1 with errno. */
+int segment_create(struct segment *segment, const struct segment_sizes *sizes);
 
 /* Maps the segment behind fd, which the segment then owns. -1 with errno; EPROTO: other layout. */
 int segment_attach(struct segment *segment, int fd);

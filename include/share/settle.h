@@ -24,11 +24,13 @@ void settle_slot(struct segment *segment, uint32_t slot);
 struct settle_excess {
     int64_t least, most;
 };
+struct settle_sources; /* excess of the sources' counts over the live rows that name them */
 struct settle_audit {
     uint32_t looks;
-    uint32_t n_hosts, n_groups;
-    struct settle_excess *hosts, *groups; /* owned, as is counts */
-    int64_t *counts;                      /* ejected hosts by group, of one look */
+    uint32_t n_hosts, n_groups, n_services;
+    struct settle_excess *hosts, *groups, *services; /* owned, as are the others */
+    int64_t *counts;                                 /* ejected hosts by group, of one look */
+    struct settle_sources *sources;
 };
 int settle_audit_look(struct segment *segment, struct settle_audit *audit);
 void settle_audit_finish(struct segment *segment, struct settle_audit *audit);

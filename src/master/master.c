@@ -301,7 +301,9 @@ static int open_all(struct master *master)
     master->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (master->null_fd < 0 || line_pipes_open(&master->pipes) != 0)
         return fail("cannot open the log pipes", strerror(errno));
-    if (segment_create(&master->segment) != 0)
+    const struct segment_sizes sizes = {(uint64_t)master->boot->global.stick_entries,
+                                        (uint64_t)master->boot->global.source_entries};
+    if (segment_create(&master->segment, &sizes) != 0)
         return fail("cannot make the shared segment", strerror(errno));
     atomic_store(&master->segment.daemon->started_ns, clock_now_ns());
     master->rows = rows_new(&master->segment);

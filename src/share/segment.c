@@ -35,7 +35,7 @@ static void *place(unsigned char *base, size_t *at, size_t object_bytes, size_t 
 }
 
 /* Points the tables into the mapping at base (NULL: counts only). Returns the bytes they take. */
-static size_t lay_out(struct segment *segment, void *base)
+static size_t lay_out(struct segment *segment, void *base, const struct segment_sizes *sizes)
 {
     size_t at = 0;
     const size_t slots = SEGMENT_SLOTS;
@@ -50,14 +50,22 @@ static size_t lay_out(struct segment *segment, void *base)
     segment->service_shards =
         place(base, &at, sizeof *segment->service_shards, slots * SEGMENT_SERVICES);
     segment->live = place(base, &at, sizeof *segment->live, slots * SEGMENT_LIVE);
+    segment->host_changes =
+        place(base, &at, sizeof *segment->host_changes, SEGMENT_HOSTS * HOST_CHANGES);
+    segment->line_firsts =
+        place(base, &at, sizeof *segment->line_firsts, SEGMENT_GROUPS * slots);
+    segment->host_blocks =
+        place(base, &at, sizeof *segment->host_blocks, SEGMENT_HOSTS / HOSTS_A_BLOCK);
+    segment->stick = place(base, &at, sizeof *segment->stick, sizes->stick_entries);
+    segment->sources = place(base, &at, sizeof *segment->sources, sizes->source_entries);
     return at;
 }
 
 /* Maps segment->fd. Returns 0, or -1 with errno and the segment unchanged. */
-static int map(struct segment *segment)
+static int map(struct segment *segment, const struct segment_sizes *sizes)
 {
     struct segment counted;
-    size_t bytes = lay_out(&counted, NULL);
+    size_t bytes = lay_out(&counted, NULL, sizes);
     void *base =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, segment->fd, 0);
 
@@ -68,22 +76,41 @@ static int map(struct segment *segment)
     (void)madvise(base, bytes, MADV_NOHUGEPAGE);
     segment->base = base;
     segment->bytes = bytes;
-    lay_out(segment, base);
+    lay_out(segment, base, sizes);
     return 0;
 }
 
-int segment_create(struct segment *segment)
+/* Whole buckets, so that a key's places lie behind one another. */
+static struct segment_sizes whole_sizes(const struct segment_sizes *asked)
 {
+    struct segment_sizes sizes = asked != NULL ? *asked : (struct segment_sizes){0};
+
+    if (sizes.stick_entries == 0)
+        sizes.stick_entries = STICK_DEFAULT;
+    if (sizes.source_entries == 0)
+        sizes.source_entries = SOURCE_DEFAULT;
+    sizes.stick_entries = (sizes.stick_entries + STICK_WAYS - 1) / STICK_WAYS * STICK_WAYS;
+    sizes.source_entries = (sizes.source_entries + SOURCE_WAYS - 1) / SOURCE_WAYS * SOURCE_WAYS;
+    return sizes;
+}
+
+int segment_create(struct segment *segment, const struct segment_sizes *asked)
+{
+    const struct segment_sizes sizes = whole_sizes(asked);
+    struct random random;
     struct segment made = {.fd = memfd_create("gaidaros", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
-    size_t bytes = lay_out(&made, NULL);
+    size_t bytes = lay_out(&made, NULL, &sizes);
 
     if (made.fd < 0)
         return -1;
     /* Sealed: nobody who holds the descriptor can take the memory from under the others. */
     if (ftruncate(made.fd, (off_t)bytes) != 0 ||
         fcntl(made.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
-        map(&made) != 0)
+        map(&made, &sizes) != 0)
         goto fail;
+    random_init(&random, 0);
+    made.daemon->sizes = sizes;
+    made.daemon->secret = (struct hash_key){{random_next(&random), random_next(&random)}};
     made.daemon->magic = SEGMENT_MAGIC;
     made.daemon->version = SEGMENT_VERSION;
     *segment = made;
@@ -95,25 +122,39 @@ fail:;
     return -1;
 }
 
+/* The sizes of a segment of this layout; -1 when it is none. */
+static int read_sizes(int fd, struct segment_sizes *sizes)
+{
+    struct {
+        uint32_t magic, version;
+        struct segment_sizes sizes;
+    } head;
+
+    _Static_assert(offsetof(struct daemon_row, sizes) == 8, "as the head above");
+    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
+        head.magic != SEGMENT_MAGIC || head.version != SEGMENT_VERSION ||
+        head.sizes.stick_entries > SEGMENT_ENTRIES_MOST ||
+        head.sizes.source_entries > SEGMENT_ENTRIES_MOST)
+        return -1;
+    *sizes = head.sizes;
+    return 0;
+}
+
 int segment_attach(struct segment *segment, int fd)
 {
     struct segment found = {.fd = fd};
-    size_t bytes = lay_out(&found, NULL);
+    struct segment_sizes sizes;
     struct stat status;
 
     if (fstat(fd, &status) != 0)
         return -1;
-    if ((uint64_t)status.st_size != bytes) {
+    if (read_sizes(fd, &sizes) != 0 ||
+        (uint64_t)status.st_size != lay_out(&found, NULL, &sizes)) {
         errno = EPROTO;
         return -1;
     }
-    if (map(&found) != 0)
+    if (map(&found, &sizes) != 0)
         return -1;
-    if (found.daemon->magic != SEGMENT_MAGIC || found.daemon->version != SEGMENT_VERSION) {
-        munmap(found.base, found.bytes);
-        errno = EPROTO;
-        return -1;
-    }
     *segment = found;
     return 0;
 }

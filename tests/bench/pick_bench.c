@@ -65,7 +65,7 @@ static void measure(struct segment *segment, size_t which, uint32_t n_hosts)
 int main(void)
 {
     struct segment segment;
-    if (segment_create(&segment) != 0)
+    if (segment_create(&segment, NULL) != 0)
         fail("segment_create");
     segment_use_slot(&segment, 0);
     printf("choosing a host and giving it back\n");

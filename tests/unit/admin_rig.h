@@ -86,7 +86,7 @@ static inline int admin_rig_open(void **state)
 {
     static struct admin_rig rig;
     memset(&rig, 0, sizeof rig);
-    if (segment_create(&rig.segment) != 0)
+    if (segment_create(&rig.segment, NULL) != 0)
         return -1;
     segment_use_slot(&rig.segment, 2);
     admin_rig_fill(&rig);

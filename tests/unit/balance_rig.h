@@ -55,7 +55,7 @@ static inline void rig_open(struct rig *rig, enum scheduler_kind kind, uint32_t 
                             const uint32_t *weights)
 {
     *rig = (struct rig){.model = {.name = "main", .scheduler = kind, .n_hosts = n_hosts}};
-    assert_int_equal(segment_create(&rig->segment), 0);
+    assert_int_equal(segment_create(&rig->segment, NULL), 0);
     for (uint32_t slot = 0; slot < 8; slot++)
         segment_use_slot(&rig->segment, slot);
     random_init(&rig->random, 42);

@@ -83,7 +83,7 @@ static int open_rig(void **state)
     int ends[2];
     memset(&rig, 0, sizeof rig);
     snprintf(rig.folder, sizeof rig.folder, "/tmp/director.XXXXXX");
-    if (mkdtemp(rig.folder) == NULL || segment_create(&rig.segment) != 0 ||
+    if (mkdtemp(rig.folder) == NULL || segment_create(&rig.segment, NULL) != 0 ||
         pipe2(rig.log_pipe, O_CLOEXEC | O_NONBLOCK) != 0 ||
         pipe2(rig.access_pipe, O_CLOEXEC | O_NONBLOCK) != 0 || fdpass_pair(ends) != 0)
         return -1;

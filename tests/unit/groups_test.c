@@ -17,7 +17,7 @@ static int open_segment(void **state)
 {
     static struct segment segment;
     *state = &segment;
-    return segment_create(&segment);
+    return segment_create(&segment, NULL);
 }
 
 static int close_segment(void **state)

@@ -28,7 +28,7 @@ static struct segment segment;
 static int open_segment(void **state)
 {
     (void)state;
-    if (segment_create(&segment) != 0)
+    if (segment_create(&segment, NULL) != 0)
         return -1;
     segment_use_slot(&segment, 0);
     segment_use_slot(&segment, 3);

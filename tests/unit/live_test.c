@@ -59,7 +59,7 @@ static void gives_each_worker_a_part_of_its_own(void **state)
     struct segment segment;
 
     (void)state;
-    assert_int_equal(segment_create(&segment), 0);
+    assert_int_equal(segment_create(&segment, NULL), 0);
     live_row(&segment, 3, SEGMENT_LIVE - 1)->id = 1;
     live_row(&segment, 4, 0)->id = 2;
     assert_int_equal(live_row(&segment, 3, SEGMENT_LIVE - 1)->id, 1);

@@ -132,7 +132,7 @@ void rig_open(struct relay_rig *rig, const char *format, ...)
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LEVEL_ERROR);
     *rig = (struct relay_rig){0};
-    assert_int_equal(segment_create(&rig->segment), 0);
+    assert_int_equal(segment_create(&rig->segment, NULL), 0);
     for (uint32_t slot = 0; slot <= RIG_SLOT; slot++)
         segment_use_slot(&rig->segment, slot);
     init_relay(rig);

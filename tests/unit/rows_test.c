@@ -14,7 +14,7 @@ struct rig {
 static int set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof *rig);
-    if (segment_create(&rig->segment) != 0)
+    if (segment_create(&rig->segment, NULL) != 0)
         return -1;
     rig->rows = rows_new(&rig->segment);
     *state = rig;

@@ -26,7 +26,7 @@ static struct segment segment;
 static int open_segment(void **state)
 {
     (void)state;
-    return segment_create(&segment);
+    return segment_create(&segment, NULL);
 }
 
 static int close_segment(void **state)

@@ -14,7 +14,7 @@
 static int open_segment(void **state)
 {
     static struct segment segment;
-    if (segment_create(&segment) != 0)
+    if (segment_create(&segment, NULL) != 0)
         return -1;
     segment_use_slot(&segment, 2);
     *state = &segment;

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds out what the names of hosts mean, and keeps finding out. */
+#ifndef DIRECTOR_RESOLVE_H
+#define DIRECTOR_RESOLVE_H
+
+#include <stdint.h>
+
+#include "conf/addresses.h"
+#include "conf/model.h"
+
+struct ev_loop;
+struct resolver; /* opaque; owner: the director */
+
+/* on_change: some name means something else now; addresses are what all names mean, and stay the resolver's. */
+typedef void resolver_changed(void *context, const struct addresses *addresses);
+
+struct resolver *resolver_new(struct ev_loop *loop, resolver_changed *on_change, void *context);
+void resolver_free(struct resolver *resolver);
+
+/*
+ * A configuration is being prepared: its names are asked for at once unless they are known.
+ * known      what it was built with; taken over where this resolver knows less (a new director)
+ * on_ready   called once each name has an answer, good or bad, or patience_ms have passed; maybe
+ *            before this function returns; never after the next call of this function
+ * Returns 0, or -1 with errno ENOMEM.
+ */
+int resolver_apply(struct resolver *resolver, const struct model *model,
+                   const struct addresses *known, uint64_t patience_ms,
+                   void (*on_ready)(void *context), void *context);
+
+#endif

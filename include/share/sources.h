@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections now and their rate by source, exact over all workers. */
+#ifndef SHARE_SOURCES_H
+#define SHARE_SOURCES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+
+struct segment;
+
+#define SOURCE_WAYS 8
+#define SOURCE_DEFAULT 100000
+
+/*
+ * A source of one service. Free to be taken by another when it counts nothing: no connection, and
+ * the rate has recovered. A bucket all of whose places count something refuses new sources: a
+ * flood of addresses must not lift the limit of those that are counted.
+ */
+struct source_entry {
+    _Atomic uint64_t key; /* fingerprint of service and source; 0 = free */
+    _Atomic int64_t open; /* connections now */
+    _Atomic uint64_t
+        due_ns; /* rate: when the next connection would be due were they evenly spaced (GCRA's TAT) */
+};
+
+struct source_limits {
+    int64_t most_open;     /* 0 = no limit */
+    int64_t rate_per_hour; /* 0 = no limit */
+    int64_t
+        burst; /* connections that may come at once when none came for long: what the rate names (100/s: 100) */
+};
+
+enum source_verdict { SOURCE_ENTERED, SOURCE_TOO_MANY, SOURCE_TOO_FAST, SOURCE_NO_ROOM };
+
+/* As stick_key, for a service. */
+uint64_t source_key(const struct segment *segment, uint32_t service, const struct addr *client,
+                    int inet_bits, int inet6_bits);
+
+/*
+ * Counts a new connection unless a limit forbids it.
+ * entry_out  for SOURCE_ENTERED: what live_row.source is set to next, and source_leave is given; above 0
+ * Generic cell rate algorithm (ITU-T I.371) for the rate, compare-and-swap for the count: exact.
+ */
+enum source_verdict source_enter(const struct segment *segment, uint64_t key,
+                                 const struct source_limits *limits, uint64_t now_ns,
+                                 uint32_t *entry_out);
+
+/* The connection has ended; live_row.source was cleared before. */
+void source_leave(const struct segment *segment, uint32_t entry);
+
+#endif

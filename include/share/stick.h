@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The stick table: which host a client was sent to, for how long that counts. */
+#ifndef SHARE_STICK_H
+#define SHARE_STICK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/addr.h"
+
+struct segment;
+
+#define STICK_WAYS 8 /* places one key may lie in: the oldest of them makes room */
+#define STICK_DEFAULT 100000
+
+/*
+ * Two words. key is a fingerprint of group and client, 0 = free. value holds host row, the
+ * low bits of its incarnation and the expiry, 0 = being written. Whoever replaces an entry stores
+ * value 0, then the key, then the value; who reads looks at the key again afterwards.
+ */
+struct stick_entry {
+    _Atomic uint64_t key, value;
+};
+
+/* The key of a client (its prefix counts, see struct model_prefixes) in a group; never 0. */
+uint64_t stick_key(const struct segment *segment, uint32_t group, const struct addr *client,
+                   int inet_bits, int inet6_bits);
+
+/*
+ * The host a client was sent to last, if that is not longer ago than it counts, and the row still
+ * belongs to the same host.
+ */
+bool stick_find(const struct segment *segment, uint64_t key, uint64_t now_ns,
+                uint32_t *host_out);
+
+/* Remembers the host for duration_ms from now on (the time starts anew with each connection). */
+void stick_put(const struct segment *segment, uint64_t key, uint32_t host, uint64_t now_ns,
+               int64_t duration_ms);
+
+/* Entries that count now; walks the table (for showing and tests). */
+uint64_t stick_count(const struct segment *segment, uint64_t now_ns);
+
+#endif
