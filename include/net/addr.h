@@ -67,6 +67,16 @@ uint16_t addr_port(const struct addr *address);
 /* True when the address (unmapped) lies in the network; families must agree. */
 bool addr_network_has(const struct addr_network *network, const struct addr *address);
 
+/*
+ * The bytes by which clients count as one: family and address with the bits behind the prefix
+ * cleared, the same length for all. IPv4-mapped IPv6 counts as IPv4; the port does not count, and all that have no IP
+ * address are one.
+ * inet_bits, inet6_bits  prefix lengths, 0 to 32, 0 to 128
+ */
+#define ADDR_PREFIX_BYTES 17
+void addr_prefix(unsigned char out[ADDR_PREFIX_BYTES], const struct addr *address,
+                 int inet_bits, int inet6_bits);
+
 /* 127.0.0.0/8, ::1 or a unix socket. */
 bool addr_is_loopback(const struct addr *address);
 

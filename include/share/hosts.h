@@ -74,8 +74,8 @@ struct host_row {
 
 /*
  * One change of a host's state. The last HOST_CHANGES of each host are kept, at change_count
- * modulo HOST_CHANGES. Several processes write: mark is 0 while a row is being written and
- * its number, counted from 1, afterwards, so that a reader sees whether what it copied is whole.
+ * modulo HOST_CHANGES. Several processes write, and may be killed doing so: mark is a check sum
+ * over the change's number and all that the row says, so that a reader sees whether what it copied is whole.
  */
 #define HOST_CHANGES 16
 struct host_change {
@@ -122,6 +122,16 @@ enum host_claim_result host_claim_expected(const struct segment *segment, uint32
 /* Gives the place back: shard first, then total. */
 void host_release(const struct segment *segment, uint32_t slot, uint32_t host);
 
+/*
+ * For settling: adds to the total alone (by < 0: lowers it).
+ * As with every change of a total, the word of the host's block (segment.host_blocks) moves after
+ * the total: who reads the word, then totals, sees all that the word tells of.
+ */
+void host_adjust(const struct segment *segment, uint32_t host, int64_t by);
+
+/* For settling: moves the words of all blocks, for changes whose maker died before it could. */
+void host_touch_blocks(const struct segment *segment);
+
 /* What eject_* of a group ask, with the number of its hosts. */
 struct host_eject_rules {
     uint32_t failures; /* 0 = never eject */
@@ -150,6 +160,13 @@ bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t ho
 void host_note_success(const struct segment *segment, uint32_t slot, uint32_t host,
                        uint64_t connect_ns);
 
+/* Keeps a change of state with its reason. Any process. */
+void host_note_change(const struct segment *segment, uint32_t host, enum host_state state,
+                      const char *reason);
+
+/* Master: forgets all changes, for a row that goes to another host. */
+void host_clear_changes(const struct segment *segment, uint32_t host);
+
 /* One of the last changes, copied whole. n: 0 = the newest. False when there is none, or it is just being overwritten. */
 struct host_change_copy {
     enum host_state state;
@@ -159,11 +176,12 @@ struct host_change_copy {
 bool host_read_change(const struct segment *segment, uint32_t host, uint32_t n,
                       struct host_change_copy *out);
 
-/* Ends an ejection before its time and forgets the failures that led to it: an admin or a check says so. */
+/* Ends an ejection before its time, if there is one, and forgets the failures that led to it: an admin or a check says so. */
 void host_pardon(const struct segment *segment, uint32_t host);
 
 /*
- * What share of its connections a host in slow start may have now: 65536 = all.
+ * What share of its connections a host in slow start may have now: 65536 = all. Grows evenly over
+ * slow_start_ns since returned_ns, from a 256th, so that even the first moment brings some.
  * slow_start_ns  0 = none
  */
 uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_t now_ns);
@@ -180,7 +198,11 @@ host_failure_word(enum host_failure failure); /* "refused" "timeout" "unreachabl
 /* Whether new connections may go there: up, not drained, down or ejected, weight above 0. */
 bool host_is_usable(const struct host_row *row, uint64_t now_ns);
 
-/* Setters that move the group's epoch when something changed, stamp since_ns, note the change (a weight is no state: it does neither), and move the daemon's change counter. */
+/*
+ * Setters: when something changed they move the group's epoch and the daemon's change counter;
+ * when the state that users see did, they stamp since_ns and keep the change. (A weight is no
+ * state.) A host that becomes usable again has its slow start begin before others can see it.
+ */
 void host_set_admin(const struct segment *segment, uint32_t host, enum host_admin admin);
 void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weight);
 void host_set_health(const struct segment *segment, uint32_t host, enum host_health health,
@@ -192,10 +214,13 @@ void host_read_reason(const struct host_row *row, char out[HOST_REASON_BYTES]);
 /* Adds up all shards. */
 void host_sum(const struct segment *segment, uint32_t host, struct host_figures *out);
 
-/* Master: makes the row and its shards as new (zeroes, since_ns now), for a host that was not known. is_used is left to master. */
+/*
+ * Master: makes the row and its shards as new (zeroes, since_ns now), for a host that was not
+ * known; once the daemon serves, the slow start of such a host begins now. is_used is left to master.
+ */
 void host_reset(const struct segment *segment, uint32_t host, uint32_t group);
 
-/* Master: no generation names the host any more: ends its ejection, clears is_used. Call it before group_reset of its group. */
+/* Master: no generation names the host any more: ends its ejection, clears is_used, moves incarnation on. Call it before group_reset of its group. */
 void host_forget(const struct segment *segment, uint32_t host);
 
 #endif

@@ -466,6 +466,28 @@ bool addr_network_has(const struct addr_network *network, const struct addr *add
     return rest == 0 || (wanted[whole] ^ bytes[whole]) >> (8 - rest) == 0;
 }
 
+void addr_prefix(unsigned char out[ADDR_PREFIX_BYTES], const struct addr *address,
+                 int inet_bits, int inet6_bits)
+{
+    struct addr unmapped = *address;
+    addr_unmap(&unmapped);
+    int n_bits;
+    const unsigned char *bytes = ip_bytes(&unmapped, &n_bits);
+    bool is_inet = unmapped.any.sa_family == AF_INET;
+    int kept = is_inet ? inet_bits : inet6_bits;
+    memset(out, 0, ADDR_PREFIX_BYTES);
+    if (bytes == NULL)
+        return;
+    out[0] = is_inet ? 4 : 6;
+    for (int i = 0; i < n_bits / 8; i++) {
+        int bits = kept - 8 * i; /* of this byte */
+        if (bits >= 8)
+            out[1 + i] = bytes[i];
+        else if (bits > 0)
+            out[1 + i] = (unsigned char)(bytes[i] & (0xff << (8 - bits)));
+    }
+}
+
 bool addr_is_loopback(const struct addr *address)
 {
     struct addr unmapped = *address;

@@ -25,6 +25,8 @@ enum {
         1000, /* a reason is written in microseconds: after so long its writer is dead */
     REASON_TRIES = 64,
     FIRST_BUCKET_NS = 64 * 1000, /* the top of bucket 0 */
+    WARM = 65536,
+    WARM_LEAST = WARM / 256
 };
 
 struct host_shard *host_shard(const struct segment *segment, uint32_t slot, uint32_t host)
@@ -49,6 +51,24 @@ static struct group_row *group_of(const struct segment *segment, const struct ho
 
 /* Places at a host */
 
+static void touch_block(const struct segment *segment, uint32_t host)
+{
+    atomic_fetch_add(&segment->host_blocks[host / HOSTS_A_BLOCK], 1);
+}
+
+void host_touch_blocks(const struct segment *segment)
+{
+    for (uint32_t host = 0; host < atomic_load(&segment->daemon->hosts_used);
+         host += HOSTS_A_BLOCK)
+        touch_block(segment, host);
+}
+
+void host_adjust(const struct segment *segment, uint32_t host, int64_t by)
+{
+    atomic_fetch_add(&row_of(segment, host)->in_flight, by);
+    touch_block(segment, host);
+}
+
 bool host_claim(const struct segment *segment, uint32_t slot, uint32_t host, int64_t limit)
 {
     _Atomic int64_t *total = &row_of(segment, host)->in_flight;
@@ -62,6 +82,7 @@ bool host_claim(const struct segment *segment, uint32_t slot, uint32_t host, int
                 return false;
         } while (!atomic_compare_exchange_weak(total, &seen, seen + 1));
     }
+    touch_block(segment, host); /* between the two: see settle_audit_look */
     atomic_fetch_add(&host_shard(segment, slot, host)->in_flight, 1);
     return true;
 }
@@ -73,6 +94,7 @@ enum host_claim_result host_claim_expected(const struct segment *segment, uint32
 
     if (!atomic_compare_exchange_strong(total, &expected, expected + 1))
         return CLAIM_CHANGED;
+    touch_block(segment, host);
     atomic_fetch_add(&host_shard(segment, slot, host)->in_flight, 1);
     return CLAIM_TAKEN;
 }
@@ -80,7 +102,7 @@ enum host_claim_result host_claim_expected(const struct segment *segment, uint32
 void host_release(const struct segment *segment, uint32_t slot, uint32_t host)
 {
     atomic_fetch_sub(&host_shard(segment, slot, host)->in_flight, 1);
-    atomic_fetch_sub(&row_of(segment, host)->in_flight, 1);
+    host_adjust(segment, host, -1);
 }
 
 /* Reasons: two texts, of which the writer fills the one that is not shown. */
@@ -119,6 +141,59 @@ void host_read_reason(const struct host_row *row, char out[HOST_REASON_BYTES])
     out[HOST_REASON_BYTES - 1] = '\0';
 }
 
+/* State */
+
+/* What the operator asked for is shown before what was found out. */
+static enum host_state state_of(uint32_t admin, uint32_t health, bool is_ejected)
+{
+    if (admin == ADMIN_DOWN)
+        return HOST_ADMIN_DOWN;
+    if (admin == ADMIN_DRAIN)
+        return HOST_DRAINING;
+    if (health == HEALTH_UNRESOLVED)
+        return HOST_UNRESOLVED;
+    if (health == HEALTH_DOWN)
+        return HOST_DOWN;
+    return is_ejected ? HOST_EJECTED : HOST_UP;
+}
+
+enum host_state host_state(const struct host_row *row, uint64_t now_ns)
+{
+    return state_of(atomic_load(&row->admin), atomic_load(&row->health),
+                    now_ns < atomic_load(&row->ejected_until_ns));
+}
+
+/* Every worker rebuilds its order at its next pick, and who waits looks again. */
+static void touch(const struct segment *segment, const struct host_row *row)
+{
+    group_touch(segment, atomic_load(&row->group));
+    atomic_fetch_add(&segment->daemon->change, 1);
+}
+
+/* What follows a change of the row: only what users can see of it is kept. */
+static void note_change(const struct segment *segment, uint32_t host, enum host_state before,
+                        enum host_state after, const char *reason)
+{
+    struct host_row *row = row_of(segment, host);
+
+    if (before != after)
+        atomic_store(&row->since_ns, clock_wall_ns());
+    touch(segment, row);
+    if (before != after)
+        host_note_change(segment, host, after, reason);
+}
+
+/* As note_change, for an ejection that began or ended. */
+static void note_ejection(const struct segment *segment, uint32_t host, bool is_ejected,
+                          const char *reason)
+{
+    const struct host_row *row = row_of(segment, host);
+    uint32_t admin = atomic_load(&row->admin), health = atomic_load(&row->health);
+
+    note_change(segment, host, state_of(admin, health, !is_ejected),
+                state_of(admin, health, is_ejected), reason);
+}
+
 /* Failures and ejection */
 
 /* Counts one more ejected host of the group unless that would be more than most. */
@@ -141,15 +216,10 @@ static void return_ejection(struct group_row *group)
         ;
 }
 
-static void note_change(const struct segment *segment, struct host_row *row)
+static bool eject(const struct segment *segment, uint32_t host,
+                  const struct host_eject_rules *rules, uint64_t now_ns, const char *reason)
 {
-    atomic_store(&row->since_ns, clock_wall_ns());
-    group_touch(segment, atomic_load(&row->group));
-}
-
-static bool eject(const struct segment *segment, struct host_row *row,
-                  const struct host_eject_rules *rules, uint64_t now_ns)
-{
+    struct host_row *row = row_of(segment, host);
     struct group_row *group = group_of(segment, row);
     uint64_t most = (uint64_t)rules->n_hosts * rules->most_percent / 100;
     uint32_t streak = atomic_load(&row->eject_streak);
@@ -164,7 +234,7 @@ static bool eject(const struct segment *segment, struct host_row *row,
         return false;
     }
     atomic_fetch_add(&row->eject_streak, 1);
-    note_change(segment, row);
+    note_ejection(segment, host, true, reason);
     return true;
 }
 
@@ -172,6 +242,7 @@ void host_note_reset(const struct segment *segment, uint32_t slot, uint32_t host
                      const char *reason)
 {
     counter_add(&host_shard(segment, slot, host)->failures[FAILURE_OTHER], 1);
+    atomic_fetch_add(&row_of(segment, host)->faults, 1);
     write_reason(row_of(segment, host), reason);
 }
 
@@ -182,6 +253,7 @@ bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t ho
     struct host_row *row = row_of(segment, host);
 
     counter_add(&host_shard(segment, slot, host)->failures[failure], 1);
+    atomic_fetch_add(&row->faults, 1);
     if (reason != NULL)
         write_reason(row, reason);
     uint32_t fails = atomic_fetch_add(&row->fails_in_row, 1) + 1;
@@ -193,7 +265,8 @@ bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t ho
     /* Said beforehand, so that a kill before the epoch has moved can be made good. */
     _Atomic uint32_t *ejecting = &segment->slots[slot].ejecting;
     atomic_store(ejecting, atomic_load(&row->group) + 1);
-    bool has_ejected = eject(segment, row, rules, now_ns);
+    bool has_ejected = eject(segment, host, rules, now_ns,
+                             reason != NULL ? reason : host_failure_word(failure));
     atomic_store(ejecting, 0);
     return has_ejected;
 }
@@ -224,12 +297,16 @@ void host_note_success(const struct segment *segment, uint32_t slot, uint32_t ho
 }
 
 /* Ends an ejection that was seen to last until until_ns; false when another did. */
-static bool end_ejection(const struct segment *segment, struct host_row *row, uint64_t until_ns)
+static bool end_ejection(const struct segment *segment, uint32_t host, uint64_t until_ns,
+                         const char *reason)
 {
+    struct host_row *row = row_of(segment, host);
+
+    atomic_store(&row->returned_ns, clock_now_ns());
     if (!atomic_compare_exchange_strong(&row->ejected_until_ns, &until_ns, 0))
         return false;
     return_ejection(group_of(segment, row));
-    note_change(segment, row);
+    note_ejection(segment, host, false, reason);
     return true;
 }
 
@@ -238,26 +315,32 @@ bool host_readmit(const struct segment *segment, uint32_t host, uint64_t now_ns)
     struct host_row *row = row_of(segment, host);
     uint64_t until_ns = atomic_load(&row->ejected_until_ns);
 
-    return until_ns != 0 && now_ns >= until_ns && end_ejection(segment, row, until_ns);
+    return until_ns != 0 && now_ns >= until_ns &&
+           end_ejection(segment, host, until_ns, "eject_time is over");
 }
 
-/* State */
-
-enum host_state host_state(const struct host_row *row, uint64_t now_ns)
+void host_pardon(const struct segment *segment, uint32_t host)
 {
-    uint32_t admin = atomic_load(&row->admin);
-    uint32_t health = atomic_load(&row->health);
+    struct host_row *row = row_of(segment, host);
+    uint64_t until_ns = atomic_load(&row->ejected_until_ns);
 
-    /* What the operator asked for is shown before what was found out. */
-    if (admin == ADMIN_DOWN)
-        return HOST_ADMIN_DOWN;
-    if (admin == ADMIN_DRAIN)
-        return HOST_DRAINING;
-    if (health == HEALTH_UNRESOLVED)
-        return HOST_UNRESOLVED;
-    if (health == HEALTH_DOWN)
-        return HOST_DOWN;
-    return now_ns < atomic_load(&row->ejected_until_ns) ? HOST_EJECTED : HOST_UP;
+    /* Before it is back: else the next failure would be taken for one more of the old ones. */
+    atomic_store(&row->fails_in_row, 0);
+    atomic_store(&row->eject_streak, 0);
+    if (until_ns != 0)
+        end_ejection(segment, host, until_ns, "readmitted before eject_time is over");
+}
+
+uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_t now_ns)
+{
+    enum { NS_A_UNIT = 1000 }; /* so that the product below fits */
+    uint64_t from_ns = atomic_load_explicit(&row->returned_ns, memory_order_relaxed);
+    uint64_t age_ns = now_ns > from_ns ? now_ns - from_ns : 0;
+
+    if (from_ns == 0 || age_ns >= slow_start_ns)
+        return WARM;
+    uint64_t share = age_ns / NS_A_UNIT * WARM / (slow_start_ns / NS_A_UNIT + 1);
+    return share > WARM_LEAST ? (uint32_t)share : WARM_LEAST;
 }
 
 const char *host_state_word(enum host_state state)
@@ -294,9 +377,16 @@ bool host_is_usable(const struct host_row *row, uint64_t now_ns)
 void host_set_admin(const struct segment *segment, uint32_t host, enum host_admin admin)
 {
     struct host_row *row = row_of(segment, host);
+    uint32_t health = atomic_load(&row->health);
+    bool is_ejected = atomic_load(&row->ejected_until_ns) != 0;
 
-    if (atomic_exchange(&row->admin, (uint32_t)admin) != (uint32_t)admin)
-        note_change(segment, row);
+    if (admin == ADMIN_UP && atomic_load(&row->admin) != ADMIN_UP)
+        atomic_store(&row->returned_ns, clock_now_ns());
+    uint32_t before = atomic_exchange(&row->admin, (uint32_t)admin);
+    if (before != (uint32_t)admin)
+        note_change(segment, host, state_of(before, health, is_ejected),
+                    state_of((uint32_t)admin, health, is_ejected),
+                    "set by an admin or by the file");
 }
 
 void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weight)
@@ -304,18 +394,25 @@ void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weig
     struct host_row *row = row_of(segment, host);
 
     if (atomic_exchange(&row->weight, weight) != weight)
-        group_touch(segment, atomic_load(&row->group));
+        touch(segment, row);
 }
 
 void host_set_health(const struct segment *segment, uint32_t host, enum host_health health,
                      const char *reason)
 {
     struct host_row *row = row_of(segment, host);
+    uint32_t admin = atomic_load(&row->admin);
+    bool is_ejected = atomic_load(&row->ejected_until_ns) != 0;
 
     if (reason != NULL)
         write_reason(row, reason);
-    if (atomic_exchange(&row->health, (uint32_t)health) != (uint32_t)health)
-        note_change(segment, row);
+    if (health == HEALTH_UP && atomic_load(&row->health) != HEALTH_UP)
+        atomic_store(&row->returned_ns, clock_now_ns());
+    uint32_t before = atomic_exchange(&row->health, (uint32_t)health);
+    if (before != (uint32_t)health)
+        note_change(segment, host, state_of(admin, before, is_ejected),
+                    state_of(admin, (uint32_t)health, is_ejected),
+                    reason != NULL ? reason : "");
 }
 
 /* Figures */
@@ -361,36 +458,64 @@ static void reset_shard(struct host_shard *shard)
         atomic_store(&shard->connect_buckets[i], 0);
 }
 
+static void reset_checks(struct host_row *row)
+{
+    atomic_store(&row->check_good_run, 0);
+    atomic_store(&row->check_bad_run, 0);
+    atomic_store(&row->check_stretch, 0);
+    atomic_store(&row->checks_total, 0);
+    atomic_store(&row->check_failures_total, 0);
+    atomic_store(&row->check_took_ns, 0);
+    atomic_store(&row->next_check_ns, 0);
+}
+
+/* Ends what the row's last host may have left: its ejection counts against the group. */
+static void end_use(const struct segment *segment, uint32_t host)
+{
+    struct host_row *row = row_of(segment, host);
+    uint64_t until_ns = atomic_load(&row->ejected_until_ns);
+
+    if (until_ns != 0)
+        end_ejection(segment, host, until_ns, "");
+    atomic_store(&row->is_used, 0);
+}
+
 void host_reset(const struct segment *segment, uint32_t host, uint32_t group)
 {
     struct host_row *row = row_of(segment, host);
     uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    bool is_serving = atomic_load(&segment->daemon->state) == DAEMON_SERVING;
 
     assert(group < SEGMENT_GROUPS);
     segment_raise(&segment->daemon->hosts_used, host + 1);
-    host_forget(segment, host);
+    end_use(segment, host);
+    host_clear_changes(segment, host);
     for (uint32_t slot = 0; slot < n_slots; slot++)
         reset_shard(host_shard(segment, slot, host));
     atomic_store(&row->in_flight, 0);
+    touch_block(segment, host);
     atomic_store(&row->group, group);
     atomic_store(&row->health, HEALTH_UP);
     atomic_store(&row->admin, ADMIN_UP);
     atomic_store(&row->weight, 0);
     atomic_store(&row->fails_in_row, 0);
     atomic_store(&row->eject_streak, 0);
+    atomic_store(&row->faults, 0);
     atomic_store(&row->line_hash, 0);
+    atomic_store(&row->drain_from_ns, 0);
+    atomic_store(&row->drain_until_ns, 0);
+    atomic_store(&row->retry_wish, 0);
+    reset_checks(row);
     atomic_store(&row->reason[0][0], '\0');
     atomic_store(&row->reason[1][0], '\0');
     atomic_store(&row->reason_lock, 0);
     atomic_store(&row->since_ns, clock_wall_ns());
+    /* At the start every host is new: there is none that could take the load meanwhile. */
+    atomic_store(&row->returned_ns, is_serving ? clock_now_ns() : 0);
 }
 
 void host_forget(const struct segment *segment, uint32_t host)
 {
-    struct host_row *row = row_of(segment, host);
-    uint64_t until_ns = atomic_load(&row->ejected_until_ns);
-
-    if (until_ns != 0)
-        end_ejection(segment, row, until_ns);
-    atomic_store(&row->is_used, 0);
+    end_use(segment, host);
+    atomic_fetch_add(&row_of(segment, host)->incarnation, 1);
 }
