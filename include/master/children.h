@@ -7,6 +7,7 @@
 
 #include "master/spawn.h"
 #include "master/supervisor.h"
+#include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
 
@@ -61,8 +62,9 @@ struct children {
     const struct spawn *spawn;
     const struct child_events *events;
     void *context;
-    bool is_stopping;  /* nobody is replaced any more */
-    uint64_t alert_ns; /* when an error line about a failed start was written last */
+    bool is_stopping;   /* nobody is replaced any more */
+    uint64_t alert_ns;  /* when an error line about a failed start was written last */
+    struct bells bells; /* one for each slot that ever was in use */
     struct child places[CHILD_PLACES];
     struct received received;
 };
@@ -71,7 +73,10 @@ void children_init(struct children *children, struct ev_loop *loop, struct segme
                    const struct spawn *spawn);
 void children_fini(struct children *children);
 
-/* Starts a process in an empty place; when that fails it is tried again, later. */
+/*
+ * Starts a process in an empty place; when that fails it is tried again, later. A slot that comes
+ * into use gets its bell, which all that run are lent.
+ */
 void child_start(struct child *child);
 
 /* Sends a message without payload. A child that cannot take it is as good as dead: it is killed. */
@@ -79,6 +84,9 @@ void child_tell(struct child *child, enum message_kind kind, uint64_t generation
                 uint64_t number);
 void child_send(struct child *child, const struct message *message, const void *payload,
                 size_t length, const int *fds, int n_fds);
+
+/* Lends it the bells of these n slots, without those that have none. */
+void child_lend_bells(struct child *child, uint32_t first_slot, uint32_t n);
 
 /* It acts on its first configuration: from now on its death means a replacement at once. */
 void child_is_up(struct child *child);

@@ -44,13 +44,14 @@ int privileges_keep_needed(void);
  * the soft limit is raised to the hard one, and, as root, the hard one to what is wanted.
  * asked        max_connections of the configuration; 0 = what the limit allows
  * n_listeners  descriptors that a worker holds besides
+ * n_workers    as many bells
  * may_raise    false: only tell (for --test)
  * Returns connections a worker (> 0), or 0 with a sentence in error.
  */
-uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, bool may_raise,
-                             struct text *error);
+uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, size_t n_workers,
+                             bool may_raise, struct text *error);
 
 /* The same as a pure function: connections that fit in limit descriptors, 0 = none. */
-uint64_t descriptors_allow(uint64_t limit, size_t n_listeners);
+uint64_t descriptors_allow(uint64_t limit, size_t n_listeners, size_t n_workers);
 
 #endif

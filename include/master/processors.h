@@ -4,9 +4,13 @@
 #define MASTER_PROCESSORS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Cores of the affinity mask, lowered to the quota of the control groups (version 2 and 1); 1 to 256. */
 size_t processors_usable(void);
+
+/* How many workers there are to be when so many are asked for; 0 = as many as processors. */
+size_t processors_for(int64_t asked);
 
 /*
  * Reads cpu.max of cgroup v2: "QUOTA PERIOD" or "max PERIOD".

@@ -3,12 +3,15 @@
 #ifndef MASTER_ROWS_H
 #define MASTER_ROWS_H
 
+#include <stdbool.h>
+
 #include "conf/bundle.h"
 #include "share/segment.h"
 
 /*
  * A row is found by name: services and groups by theirs, hosts by (group, name, address). It keeps
- * its number, and so its state and its figures, while any generation names it.
+ * its number, and so its state and its figures, while any generation names it. A host whose name has
+ * no known address has a row under what is looked up, which is HEALTH_UNRESOLVED; no other is.
  */
 struct rows;
 
@@ -28,8 +31,11 @@ int rows_take(struct rows *rows, const struct model *model, struct bundle_rows *
 /*
  * The generation is the current one from now on: hosts that the one before did not name or whose
  * line in the file has changed get the state and the weight of the file; what an admin set on the others stays.
+ * is_reload  the file was read anew: services use the groups it says again; false: only names
+ *            have got other addresses
  */
-void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken);
+void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken,
+                 bool is_reload);
 
 /* The generation is gone: rows that no other names are free; the arrays are freed. */
 void rows_give(struct rows *rows, struct bundle_rows *taken);

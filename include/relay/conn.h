@@ -15,6 +15,7 @@
 #include "relay/accesslog.h"
 #include "relay/deadline.h"
 #include "relay/splice.h"
+#include "share/bells.h"
 #include "share/live.h"
 #include "share/outcome.h"
 
@@ -86,7 +87,10 @@ struct relay {
     struct random random;
     int64_t most_parked; /* host sockets kept for the next connection, over all services */
     int64_t n_parked;
-    bool is_serving_line;        /* places that came free are being given to who waits */
+    bool is_serving_line; /* places that came free are being given to who waits */
+    struct bells bells;   /* of all workers, the own one too */
+    void (*on_bell)(
+        struct relay *relay);    /* others have changed rows that somebody may wait for */
     void (*on_end)(void *owner); /* a connection has ended: there is room for another */
     void *owner;
 };

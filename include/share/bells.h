@@ -16,14 +16,16 @@ struct bells {
 };
 
 void bells_init(struct bells *bells);
+/* Closes all. */
 void bells_fini(struct bells *bells);
 
 /* Master: makes the slot's bell unless it is there. Returns 0, or -1 with errno. */
 int bells_make(struct bells *bells, uint32_t slot);
 
-/* Child: takes a lent descriptor over; one that was there before is closed. */
+/* Child: takes a lent descriptor over; one that was there before is closed. No such slot: the new one is. */
 void bells_put(struct bells *bells, uint32_t slot, int fd);
 
+/* Costs a write(2) a bell; slots without one are passed over. */
 void bells_ring(const struct bells *bells, uint32_t slot);
 void bells_ring_all(const struct bells *bells);
 

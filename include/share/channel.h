@@ -71,6 +71,7 @@ struct hello {
     uint32_t log_level;
     uint32_t has_control, n_admin; /* director */
     uint64_t max_connections; /* workers: resolved from the file and the descriptor limit */
+    uint32_t n_workers;       /* workers: so many bells are to be expected */
     uint32_t poller;          /* enum poller */
     int32_t master_pid;
 };

@@ -28,16 +28,21 @@ struct group_row {
  */
 #define LINE_PATIENCE_NS UINT64_C(300000000)
 
-/* A new ticket, above 0. */
+/* A new ticket, above 0. Tickets of one group only grow. */
 uint64_t group_line_ticket(struct group_row *row);
 
-/* By a worker: the lowest ticket in its part of the line; 0 = nobody waits there. */
+/*
+ * By a worker: the lowest ticket in its part of the line; 0 = nobody waits there.
+ * Who joins sets it first and then looks for a free place once more; who gives a place back does
+ * that first and then asks group_line_first: so that one of the two sees the other.
+ */
 void group_line_set_first(const struct segment *segment, uint32_t group, uint32_t slot,
                           uint64_t ticket);
 
 /*
  * Who is to be served next.
  * slot_out  where it waits
+ * Workers that are being replaced, or silent for longer than LINE_PATIENCE_NS, are passed over.
  * Returns its ticket, or 0 when nobody waits anywhere. Costs a look at one word per used slot.
  */
 uint64_t group_line_first(const struct segment *segment, uint32_t group, uint64_t now_ns,
@@ -59,6 +64,9 @@ bool group_peek_position(const struct group_row *row, uint32_t epoch, uint32_t *
 
 /* Says that something about the group's hosts changed: every worker rebuilds its order at its next pick. */
 void group_touch(const struct segment *segment, uint32_t group);
+
+/* For settling: nobody waits in the slot, in any group. */
+void group_line_leave(const struct segment *segment, uint32_t slot);
 
 /* Master: makes the row as new. */
 void group_reset(const struct segment *segment, uint32_t group);

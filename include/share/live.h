@@ -35,10 +35,14 @@ struct live_row *live_row(const struct segment *segment, uint32_t slot, uint32_t
 struct live_allot {
     uint32_t *free; /* stack of given-back rows; owned */
     uint32_t n_free, capacity, used;
+    _Atomic uint32_t *mark; /* slot_row.live_used; NULL = nobody looks */
 };
 void live_allot_init(struct live_allot *allot);
 void live_allot_fini(struct live_allot *allot);
-/* A row number or LIVE_NONE when all are taken. */
+/*
+ * A row number or LIVE_NONE when all are taken. The mark is raised before a row is handed out for
+ * the first time: nobody looks at rows beyond it, which have no pages yet.
+ */
 uint32_t live_take(struct live_allot *allot);
 void live_give(struct live_allot *allot, uint32_t row);
 

@@ -4,6 +4,7 @@
 #define SHARE_SEGMENT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,8 @@ enum {
     SEGMENT_GROUPS = 4096,
     SEGMENT_SERVICES = 1024,
     HOSTS_A_BLOCK = 32,
-    SEGMENT_ENTRIES_MOST = 100000000 + STICK_WAYS, /* of the stick table, of the sources */
-    SEGMENT_LIVE = 131072                          /* open connections a worker */
+    SEGMENT_ENTRIES_MOST = 100000000 + SOURCE_WAYS, /* of the stick table, of the sources */
+    SEGMENT_LIVE = 131072                           /* open connections a worker */
 };
 
 #define SEGMENT_VERSION 2
@@ -48,6 +49,8 @@ struct daemon_row {
         change; /* bumped whenever rows changed that a waiting process may care for */
     _Atomic uint64_t access_lines, access_dropped;
     _Atomic uint64_t next_connection; /* connection ids: unique over all workers */
+    _Atomic uint64_t settled;         /* slots settled, by settle_slot: the audit's cue */
+    _Atomic uint32_t has_sources;     /* some source was ever counted: else nobody looks */
     /* One more than the highest row ever in use: nobody looks (and so pays for pages) beyond. */
     _Atomic uint32_t slots_used;                             /* by segment_use_slot */
     _Atomic uint32_t hosts_used, groups_used, services_used; /* by host_reset, … */
@@ -76,10 +79,13 @@ struct segment {
     _Atomic uint32_t *
         host_blocks; /* host_blocks[host / HOSTS_A_BLOCK]: moves with each claim or release in the block */
     struct stick_entry *stick;
-    struct source_entry *sources;
+    struct source_bucket *sources; /* source_entries / SOURCE_WAYS of them */
 };
 
-/* Makes a new segment of zero rows; sizes NULL: the defaults. Returns 0, or -1 with errno. */
+/*
+ * Makes a new segment of zero rows; sizes NULL: the defaults, which 0 means, too; they are rounded
+ * up to whole buckets. Returns 0, or -1 with errno; EINVAL: more than SEGMENT_ENTRIES_MOST.
+ */
 int segment_create(struct segment *segment, const struct segment_sizes *sizes);
 
 /* Maps the segment behind fd, which the segment then owns. -1 with errno; EPROTO: other layout. */
@@ -90,6 +96,16 @@ void segment_fini(struct segment *segment);
 
 /* Master, before the first process sits in the slot: sums look at used slots only. */
 void segment_use_slot(struct segment *segment, uint32_t slot);
+
+/*
+ * For walking a table of which little may be in use: the first part at or after *from that has
+ * pages. Reading elsewhere would bring pages into being.
+ * table, bytes  within the mapping
+ * from, end     offsets in the table; the part found
+ * Returns false when there is none.
+ */
+bool segment_find_used(const struct segment *segment, const void *table, size_t bytes,
+                       size_t *from, size_t *end);
 
 /* Raises a mark (one of daemon_row's …_used) to at least used; it never goes back. */
 void segment_raise(_Atomic uint32_t *mark, uint32_t used);

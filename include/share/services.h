@@ -13,7 +13,8 @@ struct segment;
 
 struct service_row {
     _Alignas(64) _Atomic int64_t
-        open; /* connections claimed under max_connections, over all workers */
+        open; /* connections claimed, over all workers; counted without max_connections, too */
+    _Atomic uint64_t moves;                /* one more with each claim, for the audit */
     _Alignas(64) _Atomic uint32_t is_used; /* by master */
     _Atomic uint32_t
         enabled; /* which of its groups: 0 = the file's `group`, n = the n-th of `standby` */
@@ -40,13 +41,18 @@ struct service_shard *service_shard(const struct segment *segment, uint32_t slot
 
 /*
  * Takes one of the service's places: total first; the shard's gauge (connections) is the caller's
- * to raise afterwards. limit > 0.
- * Returns false when the service is full.
+ * to raise afterwards. Exact over all workers: compare-and-swap.
+ * limit  most open over all workers; 0 = none: every connection claims, so that a limit which
+ *        comes with a reload finds them counted
+ * Returns false when the service is full; is_full was then set before the last look at it.
  */
 bool service_claim(const struct segment *segment, uint32_t service, int64_t limit);
 
 /* Gives it back; the shard's gauge was lowered before. */
 void service_release(const struct segment *segment, uint32_t service);
+
+/* For settling: adds to the total alone (by < 0: lowers it, never below 0). */
+void service_adjust(const struct segment *segment, uint32_t service, int64_t by);
 
 /* Adds up all shards. */
 void service_sum(const struct segment *segment, uint32_t service, struct service_figures *out);

@@ -24,6 +24,8 @@ struct slot_row {
     _Atomic uint64_t accept_paused_total; /* times accepting paused for want of descriptors */
     _Atomic uint64_t busy_ns;       /* time spent outside the poll call, for the page's load */
     _Atomic uint64_t dropped_lines; /* log lines lost */
+    _Atomic uint32_t
+        live_used; /* by the worker: rows of its live table that were ever taken; see live_take */
 };
 
 /* "starting" "up" "stuck" "draining" "free". */

@@ -4,13 +4,14 @@
 #define SHARE_SOURCES_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/addr.h"
 
 struct segment;
 
-#define SOURCE_WAYS 8
+#define SOURCE_WAYS 15
 #define SOURCE_DEFAULT 100000
 
 /*
@@ -19,10 +20,18 @@ struct segment;
  * flood of addresses must not lift the limit of those that are counted.
  */
 struct source_entry {
-    _Atomic uint64_t key; /* fingerprint of service and source; 0 = free */
-    _Atomic int64_t open; /* connections now */
+    _Atomic uint64_t word; /* from the top: fingerprint of service and source (0 = none yet),
+                              version, connections now; see sources.c */
     _Atomic uint64_t
         due_ns; /* rate: when the next connection would be due were they evenly spaced (GCRA's TAT) */
+};
+
+/* The places that one key may lie in. */
+struct source_bucket {
+    _Alignas(64) _Atomic uint64_t
+        claim; /* which place is going to which fingerprint just now; see sources.c */
+    _Atomic uint64_t now_ns; /* the latest time that anybody here went by */
+    struct source_entry entries[SOURCE_WAYS];
 };
 
 struct source_limits {
@@ -40,8 +49,10 @@ uint64_t source_key(const struct segment *segment, uint32_t service, const struc
 
 /*
  * Counts a new connection unless a limit forbids it.
+ * now_ns     monotonic; workers' times may differ: none is taken for earlier than one used before
  * entry_out  for SOURCE_ENTERED: what live_row.source is set to next, and source_leave is given; above 0
  * Generic cell rate algorithm (ITU-T I.371) for the rate, compare-and-swap for the count: exact.
+ * What is refused counts for nothing. A source counts up to 4,194,303 connections.
  */
 enum source_verdict source_enter(const struct segment *segment, uint64_t key,
                                  const struct source_limits *limits, uint64_t now_ns,
@@ -49,5 +60,23 @@ enum source_verdict source_enter(const struct segment *segment, uint64_t key,
 
 /* The connection has ended; live_row.source was cleared before. */
 void source_leave(const struct segment *segment, uint32_t entry);
+
+/* For the audit: lowers an entry's connections by so many, never below 0. */
+void source_lower(const struct segment *segment, uint32_t entry, int64_t by);
+
+/*
+ * For the audit: connections now.
+ * word_out  moves with whatever happens to the entry
+ */
+int64_t source_open(const struct segment *segment, uint32_t entry, uint64_t *word_out);
+
+/* A walk over all entries that count connections, where the table is in use. Zero begins it. */
+struct source_walk {
+    uint32_t entry; /* the last one found */
+    size_t end;     /* the table is in use up to there */
+};
+
+/* The next entry, or 0 when there is no more. */
+uint32_t source_next(const struct segment *segment, struct source_walk *walk);
 
 #endif

@@ -15,15 +15,18 @@ struct segment;
 #define STICK_DEFAULT 100000
 
 /*
- * Two words. key is a fingerprint of group and client, 0 = free. value holds host row, the
- * low bits of its incarnation and the expiry, 0 = being written. Whoever replaces an entry stores
- * value 0, then the key, then the value; who reads looks at the key again afterwards.
+ * Two words. key is a fingerprint of group and client, its highest bit set; 0 = free; else it
+ * tells since when somebody has been writing here. value holds host row, the low bits of its
+ * incarnation and the expiry; 0 = never written.
  */
 struct stick_entry {
     _Atomic uint64_t key, value;
 };
 
-/* The key of a client (its prefix counts, see struct model_prefixes) in a group; never 0. */
+/*
+ * The key of a client (its prefix counts, see struct model_prefixes) in a group; never 0. All
+ * clients that have no IP address are one.
+ */
 uint64_t stick_key(const struct segment *segment, uint32_t group, const struct addr *client,
                    int inet_bits, int inet6_bits);
 
@@ -34,11 +37,14 @@ uint64_t stick_key(const struct segment *segment, uint32_t group, const struct a
 bool stick_find(const struct segment *segment, uint64_t key, uint64_t now_ns,
                 uint32_t *host_out);
 
-/* Remembers the host for duration_ms from now on (the time starts anew with each connection). */
+/*
+ * Remembers the host for duration_ms from now on (the time starts anew with each connection).
+ * Where others are writing to all of the key's places just now, nothing is remembered.
+ */
 void stick_put(const struct segment *segment, uint64_t key, uint32_t host, uint64_t now_ns,
                int64_t duration_ms);
 
-/* Entries that count now; walks the table (for showing and tests). */
+/* Entries that count now; walks the part of the table that is in use (for showing and tests). */
 uint64_t stick_count(const struct segment *segment, uint64_t now_ns);
 
 #endif

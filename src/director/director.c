@@ -4,8 +4,8 @@
  *
  * It learns everything by its channel, as a worker does, and agrees to configurations in the
  * same way: unpacked on a task thread, then READY, COMMIT, COMMITTED. What it shows comes from the
- * segment at each request; between requests it only looks, once a second, whether a worker was
- * replaced.
+ * segment at each request; between requests it only looks, ten times a second, whether a worker
+ * has died.
  */
 #include "director/director.h"
 
@@ -23,18 +23,14 @@
 #include "base/log.h"
 #include "base/task.h"
 #include "conf/bundle.h"
+#include "director/auditor.h"
 #include "director/logwriter.h"
+#include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
-#include "share/settle.h"
 
-enum {
-    AUDIT_LOOKS = 10, /* a second's worth, see segment_audit */
-    AUDIT_ROUNDS = 2, /* a kill's traces have settled after so many seconds */
-    HELLO_FDS = 4     /* segment, log write, log read, access read */
-};
-#define TICK_S 1.
-#define AUDIT_EVERY_S 0.1
+enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
+#define TICK_S 0.1
 
 /* A configuration this process has agreed to. Zero is none. */
 struct agreed {
@@ -63,11 +59,11 @@ struct director {
     struct log_end log, access;
     struct agreed current, prepared;
     uint64_t aborted; /* PREPARE of this and earlier generations is off */
-    struct settle_audit audit;
-    int audit_looks_left;
-    uint64_t incarnations; /* their sum over all slots, as last seen */
+    struct bells bells;
+    struct auditor auditor;
+    uint64_t flushed_ns;
     struct ev_io on_channel, on_tasks;
-    struct ev_timer tick, audit_timer;
+    struct ev_timer tick;
     struct ev_async log_changed;
     bool is_draining, is_done;
     int exit_status;
@@ -295,45 +291,21 @@ static void take_logs(struct director *d, struct received *message)
     set_sink(&d->access, access_fd_taken, logs.access_facility);
 }
 
-/* ---- auditing ---- */
+/* ---- the tick ---- */
 
-static uint64_t sum_incarnations(const struct segment *segment)
-{
-    uint64_t sum = 0;
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
-    for (uint32_t slot = 0; slot < n_slots; slot++)
-        sum += atomic_load(&segment->slots[slot].incarnation);
-    return sum;
-}
-
-static void on_audit(struct ev_loop *loop, struct ev_timer *timer, int events)
-{
-    (void)events;
-    struct director *d = timer->data;
-    if (settle_audit_look(&d->segment, &d->audit) != 0)
-        log_warning("cannot audit the hosts' totals: %s", strerror(errno));
-    d->audit_looks_left--;
-    if (d->audit_looks_left % AUDIT_LOOKS == 0)
-        settle_audit_finish(&d->segment, &d->audit);
-    if (d->audit_looks_left <= 0)
-        ev_timer_stop(loop, timer);
-}
-
-/* Once a second: repeated lines, and whether a worker was replaced since. */
+/* Whether a worker has died since; once a second, repeated lines. */
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
+    (void)loop;
     (void)events;
     struct director *d = timer->data;
-    log_flush();
-    if (!d->has_segment)
-        return;
-    uint64_t incarnations = sum_incarnations(&d->segment);
-    if (incarnations == d->incarnations)
-        return;
-    d->incarnations = incarnations;
-    /* One that runs is prolonged by whole rounds. */
-    d->audit_looks_left = AUDIT_ROUNDS * AUDIT_LOOKS + d->audit_looks_left % AUDIT_LOOKS;
-    ev_timer_again(loop, &d->audit_timer);
+    uint64_t now_ns = clock_now_ns();
+    if (now_ns - d->flushed_ns >= CLOCK_NS_PER_S) {
+        d->flushed_ns = now_ns;
+        log_flush();
+    }
+    if (d->has_segment)
+        auditor_notice(&d->auditor);
 }
 
 /* ---- messages ---- */
@@ -389,6 +361,17 @@ static int take_hello(struct director *d, struct received *message)
     return 0;
 }
 
+static void take_bells(struct director *d, struct received *message)
+{
+    uint32_t slots[FDPASS_MOST];
+    size_t n = message->length / sizeof *slots;
+    memcpy(slots, message->payload, (n < FDPASS_MOST ? n : FDPASS_MOST) * sizeof *slots);
+    for (int next = 0; next < message->n_fds && (size_t)next < n;) {
+        uint32_t slot = slots[next];
+        bells_put(&d->bells, slot, take_fd(message, &next));
+    }
+}
+
 static void end_with(struct director *d, int exit_status)
 {
     d->is_done = true;
@@ -419,6 +402,9 @@ static void handle(struct director *d, struct received *message)
         break;
     case MSG_ABORT:
         abort_prepare(d, head->generation);
+        break;
+    case MSG_BELLS:
+        take_bells(d, message);
         break;
     case MSG_LOGS:
         take_logs(d, message);
@@ -476,6 +462,7 @@ static int init(struct director *d, int channel_fd)
 {
     const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
     channel_init(&d->channel, channel_fd);
+    bells_init(&d->bells);
     d->loop = ev_loop_new(EVFLAG_NOENV);
     if (d->loop == NULL) {
         log_error("no event loop can be had");
@@ -490,10 +477,10 @@ static int init(struct director *d, int channel_fd)
     ev_io_init(&d->on_channel, on_channel_ready, channel_fd, EV_READ);
     ev_io_init(&d->on_tasks, on_tasks_ready, task_threads_fd(d->tasks), EV_READ);
     ev_timer_init(&d->tick, on_tick, TICK_S, TICK_S);
-    ev_timer_init(&d->audit_timer, on_audit, AUDIT_EVERY_S, AUDIT_EVERY_S);
+    auditor_init(&d->auditor, d->loop, &d->segment, &d->bells);
     ev_async_init(&d->log_changed, on_log_changed);
     d->on_channel.data = d->on_tasks.data = d;
-    d->tick.data = d->audit_timer.data = d->log_changed.data = d;
+    d->tick.data = d->log_changed.data = d;
     ev_io_start(d->loop, &d->on_channel);
     ev_io_start(d->loop, &d->on_tasks);
     ev_timer_start(d->loop, &d->tick);
@@ -509,9 +496,8 @@ static void fini(struct director *d)
         task_threads_free(d->tasks);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
-    free(d->audit.hosts);
-    free(d->audit.groups);
-    free(d->audit.counts);
+    auditor_fini(&d->auditor);
+    bells_fini(&d->bells);
     log_flush();
     log_writer_finish(d->access.writer);
     log_writer_finish(d->log.writer);

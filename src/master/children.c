@@ -181,7 +181,40 @@ void child_tell(struct child *child, enum message_kind kind, uint64_t generation
     child_send(child, &message, NULL, 0, NULL, 0);
 }
 
+void child_lend_bells(struct child *child, uint32_t first_slot, uint32_t n)
+{
+    const struct message message = {.kind = MSG_BELLS};
+    const struct bells *bells = &child->children->bells;
+    uint32_t slots[FDPASS_MOST];
+    int fds[FDPASS_MOST], n_fds = 0;
+    for (uint32_t slot = first_slot; slot < first_slot + n; slot++) {
+        if (bells->fds[slot] >= 0) {
+            slots[n_fds] = slot;
+            fds[n_fds++] = bells->fds[slot];
+        }
+        if (n_fds > 0 && (n_fds == FDPASS_MOST || slot + 1 == first_slot + n)) {
+            child_send(child, &message, slots, (size_t)n_fds * sizeof *slots, fds, n_fds);
+            n_fds = 0;
+        }
+    }
+}
+
 /* ---- its beginning ---- */
+
+/* A worker without a bell finds out later what has changed: at its next turn. */
+static void make_bell(const struct child *child)
+{
+    struct children *children = child->children;
+    char name[CHILD_NAME_BYTES];
+    if (children->bells.fds[child->place] >= 0)
+        return;
+    if (bells_make(&children->bells, child->place) != 0) {
+        log_warning("%s gets no bell: %s", child_name(name, child), strerror(errno));
+        return;
+    }
+    for (uint32_t place = 0; place < CHILD_PLACES; place++)
+        child_lend_bells(&children->places[place], child->place, 1);
+}
 
 static pid_t spawn(struct child *child, int channel_fd)
 {
@@ -201,6 +234,8 @@ void child_start(struct child *child)
 {
     struct children *children = child->children;
     int ends[2];
+    if (child_is_worker(child))
+        make_bell(child);
     if (fdpass_pair(ends) != 0) {
         wait_for_retry(child, strerror(errno));
         return;
@@ -304,6 +339,7 @@ static void clear_process(struct child *child)
     atomic_store(&row_of(child)->pid, 0);
     atomic_store(&row_of(child)->state, SLOT_STARTING);
     settle_slot(children->segment, child->place);
+    bells_ring_all(&children->bells); /* what it held has come free */
 }
 
 /* Replaces what died while it served; what died before that has to wait. */
@@ -361,6 +397,7 @@ void children_init(struct children *children, struct ev_loop *loop, struct segme
     children->loop = loop;
     children->segment = segment;
     children->spawn = spawn_how;
+    bells_init(&children->bells);
     for (uint32_t place = 0; place < CHILD_PLACES; place++) {
         struct child *child = &children->places[place];
         *child = (struct child){.children = children, .place = place, .adopter = CHILD_PLACES};
@@ -382,6 +419,7 @@ void children_fini(struct children *children)
         }
         ev_timer_stop(children->loop, &child->timer);
     }
+    bells_fini(&children->bells);
 }
 
 size_t children_running(const struct children *children, bool with_director)

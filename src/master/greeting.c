@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "master/processors.h"
 
 /* The one a new process starts with: the next where that is under way, else the current. */
 static struct edition *edition_for_new(const struct master *master)
@@ -24,6 +25,7 @@ static void send_hello_to_worker(struct master *master, struct child *child)
         .incarnation = atomic_load(&master->segment.slots[child->place].incarnation),
         .log_level = (uint32_t)edition->model->global.log_level,
         .max_connections = edition->max_connections,
+        .n_workers = (uint32_t)processors_for(edition->model->global.workers),
         .poller = (uint32_t)master->boot->global.poller,
         .master_pid = (int32_t)getpid(),
     };
@@ -120,6 +122,7 @@ void greeting_send(struct master *master, struct child *child)
     if (child_is_worker(child)) {
         struct listener_batch batch = {0};
         send_hello_to_worker(master, child);
+        child_lend_bells(child, 0, SEGMENT_SLOTS);
         if (listeners_collect(&master->listeners, child->place, &batch) != 0 ||
             listeners_collect_fresh(&master->listeners, child->place, &batch) != 0)
             log_error("out of memory: a worker starts without some of its sockets");
@@ -127,6 +130,7 @@ void greeting_send(struct master *master, struct child *child)
         listener_batch_fini(&batch);
     } else {
         send_hello_to_director(master, child);
+        child_lend_bells(child, 0, SEGMENT_SLOTS);
         greeting_send_logs(master);
     }
     greeting_prepare(child, edition_for_new(master));

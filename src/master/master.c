@@ -21,6 +21,7 @@
 #include "master/departure.h"
 #include "master/greeting.h"
 #include "master/paths.h"
+#include "master/processors.h"
 #include "master/remote.h"
 #include "master/stop.h"
 #include "master/trial.h"
@@ -312,7 +313,8 @@ static int open_all(struct master *master)
     struct text error = {0};
     const struct model *boot = master->boot;
     bool is_enough =
-        descriptors_resolve(boot->global.max_connections, boot->n_listens, true, &error) > 0;
+        descriptors_resolve(boot->global.max_connections, boot->n_listens,
+                            processors_for(boot->global.workers), true, &error) > 0;
     if (!is_enough)
         fail("max_connections", error.at);
     text_fini(&error);

@@ -46,13 +46,14 @@ int prepare_gather(struct master *master, struct edition *edition, struct proble
     struct model *model = edition->model;
     struct text error = {0};
     const char *why = NULL;
+    size_t n_workers = processors_for(model->global.workers);
     int64_t patience_ms = rollout->current == NULL ? PATIENCE_AT_START_MS : 0;
     if (rows_take(master->rows, model, &edition->rows, &why) != 0) {
         problems_add(problems, NULL, NULL, NULL, "%s", why);
         return -1;
     }
-    edition->max_connections =
-        descriptors_resolve(model->global.max_connections, model->n_listens, true, &error);
+    edition->max_connections = descriptors_resolve(model->global.max_connections,
+                                                   model->n_listens, n_workers, true, &error);
     if (edition->max_connections == 0)
         problems_add(problems, NULL, "global", "max_connections", "%s", error.at);
     else if (sinks_open(&rollout->sinks, &model->global, &error) != 0)
@@ -60,8 +61,7 @@ int prepare_gather(struct master *master, struct edition *edition, struct proble
     else
         rollout->has_sinks = true;
     text_fini(&error);
-    choose_slots(master, model->global.workers > 0 ? (size_t)model->global.workers
-                                                   : processors_usable());
+    choose_slots(master, n_workers);
     listeners_prepare(&master->listeners, model, rollout->slots, rollout->n_slots,
                       edition->rows.listeners, patience_ms, problems);
     doors_prepare(&master->doors, model, patience_ms, problems);

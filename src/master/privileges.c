@@ -135,10 +135,10 @@ int privileges_keep_needed(void)
     return result;
 }
 
-/* A stuck sibling's sockets come on top of the own ones, and during a reload the new ones too. */
-static uint64_t reserve(size_t n_listeners)
+/* A stuck sibling's sockets come on top of the own ones, and during a reload the new ones too; a bell for each worker. */
+static uint64_t reserve(size_t n_listeners, size_t n_workers)
 {
-    return DESCRIPTORS_BESIDES + 4 * (uint64_t)n_listeners;
+    return DESCRIPTORS_BESIDES + 4 * (uint64_t)n_listeners + (uint64_t)n_workers;
 }
 
 /* Workers keep pipes for splicing and host sockets for the next connection as far as these allow. */
@@ -147,9 +147,9 @@ static uint64_t extras(uint64_t limit)
     return limit / 8 < DESCRIPTORS_EXTRA ? limit / 8 : DESCRIPTORS_EXTRA;
 }
 
-uint64_t descriptors_allow(uint64_t limit, size_t n_listeners)
+uint64_t descriptors_allow(uint64_t limit, size_t n_listeners, size_t n_workers)
 {
-    uint64_t kept = reserve(n_listeners) + extras(limit);
+    uint64_t kept = reserve(n_listeners, n_workers) + extras(limit);
     uint64_t fit = limit > kept ? (limit - kept) / DESCRIPTORS_A_CONNECTION : 0;
     return fit < SEGMENT_LIVE ? fit : SEGMENT_LIVE;
 }
@@ -177,14 +177,14 @@ static uint64_t raise_limit(uint64_t wanted, bool may_raise)
     return limit.rlim_max;
 }
 
-uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, bool may_raise,
-                             struct text *error)
+uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, size_t n_workers,
+                             bool may_raise, struct text *error)
 {
     uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
     uint64_t wanted =
-        reserve(n_listeners) + DESCRIPTORS_EXTRA + DESCRIPTORS_A_CONNECTION * most;
+        reserve(n_listeners, n_workers) + DESCRIPTORS_EXTRA + DESCRIPTORS_A_CONNECTION * most;
     uint64_t limit = raise_limit(wanted, may_raise);
-    uint64_t allowed = descriptors_allow(limit, n_listeners);
+    uint64_t allowed = descriptors_allow(limit, n_listeners, n_workers);
     if (asked > 0 && most > SEGMENT_LIVE)
         text_printf(error, "%" PRId64 " is more than a worker can hold (%d)", asked,
                     SEGMENT_LIVE);
@@ -197,7 +197,7 @@ uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, bool may_raise,
         text_printf(error,
                     "no connection fits in the limit of %" PRIu64
                     " file descriptors (ulimit -n); at least %" PRIu64 " are needed",
-                    limit, reserve(n_listeners) + DESCRIPTORS_A_CONNECTION);
+                    limit, reserve(n_listeners, n_workers) + DESCRIPTORS_A_CONNECTION);
     else
         return asked > 0 ? most : allowed;
     return 0;

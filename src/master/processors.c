@@ -87,6 +87,11 @@ static size_t apply_version_1(size_t n)
     return lower(n, processors_parse_quota(both));
 }
 
+size_t processors_for(int64_t asked)
+{
+    return asked > 0 ? (size_t)asked : processors_usable();
+}
+
 size_t processors_usable(void)
 {
     cpu_set_t set;

@@ -150,6 +150,11 @@ static uint64_t hash_line(const struct rows *rows, const struct model_host *host
     return hash_bytes(&rows->key, host->line, strlen(host->line));
 }
 
+static bool is_unresolved(const struct model_host *host)
+{
+    return host->address.any.sa_family == AF_UNSPEC;
+}
+
 /* Lays the file's word over the row. */
 static void apply_file(const struct rows *rows, uint32_t number, const struct model_host *host)
 {
@@ -178,12 +183,12 @@ static int take_services(struct rows *rows, const struct model *model, struct bu
 static int take_host(struct rows *rows, const struct model_group *group, uint32_t group_number,
                      const struct model_host *host, struct bundle_rows *out)
 {
-    /* No name and no address holds a newline. */
+    /* No name and no address holds a newline; what is looked up is no address. */
     struct text key = {0};
     char address[ADDR_TEXT_BYTES];
     bool is_new;
     text_printf(&key, "%s\n%s\n%s", group->name, host->name,
-                addr_print(address, &host->address));
+                is_unresolved(host) ? host->lookup : addr_print(address, &host->address));
     const struct row_entry *entry =
         key.failed ? NULL : take_entry(rows, &rows->hosts, key.at, &is_new);
     text_fini(&key);
@@ -194,6 +199,9 @@ static int take_host(struct rows *rows, const struct model_group *group, uint32_
         return 0;
     host_reset(rows->segment, entry->number, group_number);
     atomic_store(&rows->segment->hosts[entry->number].is_used, 1);
+    if (is_unresolved(host))
+        host_set_health(rows->segment, entry->number, HEALTH_UNRESOLVED,
+                        "the name has no known address");
     apply_file(rows, entry->number, host);
     return 0;
 }
@@ -238,8 +246,11 @@ int rows_take(struct rows *rows, const struct model *model, struct bundle_rows *
     return -1;
 }
 
-void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken)
+void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken,
+                 bool is_reload)
 {
+    for (size_t i = 0; i < taken->n_services && is_reload; i++)
+        atomic_store(&rows->segment->services[taken->services[i]].enabled, 0);
     size_t at = 0;
     for (size_t i = 0; i < model->n_groups; i++) {
         for (size_t k = 0; k < model->groups[i].n_hosts; k++, at++) {

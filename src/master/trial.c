@@ -12,6 +12,7 @@
 #include "conf/write.h"
 #include "master/listeners.h"
 #include "master/privileges.h"
+#include "master/processors.h"
 
 /* Rows as a first start would allot them, without a segment. */
 static int number_rows(const struct model *model, struct bundle_rows *rows, uint32_t **all)
@@ -65,8 +66,9 @@ static void check_capacity(const struct model *model, struct problems *problems)
     if (model->n_hosts > SEGMENT_HOSTS)
         problems_add(problems, NULL, NULL, NULL, "more than %d hosts", SEGMENT_HOSTS);
     struct text error = {0};
-    if (descriptors_resolve(model->global.max_connections, model->n_listens, false, &error) ==
-        0)
+    size_t n_workers = processors_for(model->global.workers);
+    if (descriptors_resolve(model->global.max_connections, model->n_listens, n_workers, false,
+                            &error) == 0)
         problems_add(problems, NULL, "global", "max_connections", "%s", error.at);
     text_fini(&error);
 }

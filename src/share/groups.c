@@ -48,6 +48,62 @@ void group_touch(const struct segment *segment, uint32_t group)
     atomic_fetch_add(&segment->groups[group].epoch, 1);
 }
 
+static _Atomic uint64_t *first_of(const struct segment *segment, uint32_t group, uint32_t slot)
+{
+    assert(group < SEGMENT_GROUPS && slot < SEGMENT_SLOTS);
+    return &segment->line_firsts[(size_t)group * SEGMENT_SLOTS + slot];
+}
+
+uint64_t group_line_ticket(struct group_row *row)
+{
+    return atomic_fetch_add(&row->next_ticket, 1) + 1;
+}
+
+void group_line_set_first(const struct segment *segment, uint32_t group, uint32_t slot,
+                          uint64_t ticket)
+{
+    atomic_store(first_of(segment, group, slot), ticket);
+}
+
+static bool can_serve(const struct slot_row *row, uint64_t now_ns)
+{
+    uint64_t beat_ns = atomic_load_explicit(&row->heartbeat_ns, memory_order_relaxed);
+
+    /* Its beat may be younger than the caller's time. */
+    return atomic_load_explicit(&row->pid, memory_order_relaxed) != 0 &&
+           (beat_ns >= now_ns || now_ns - beat_ns <= LINE_PATIENCE_NS);
+}
+
+uint64_t group_line_first(const struct segment *segment, uint32_t group, uint64_t now_ns,
+                          uint32_t *slot_out)
+{
+    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint64_t first = 0;
+
+    for (uint32_t slot = 0; slot < n_slots; slot++) {
+        uint64_t ticket = atomic_load(first_of(segment, group, slot));
+        if (ticket == 0 || (first != 0 && ticket >= first) ||
+            !can_serve(&segment->slots[slot], now_ns))
+            continue;
+        first = ticket;
+        *slot_out = slot;
+    }
+    return first;
+}
+
+/* Whether anybody ever waited for this group: only then its words are looked at, and have a page. */
+static bool has_line(const struct segment *segment, uint32_t group)
+{
+    return atomic_load(&segment->groups[group].next_ticket) != 0;
+}
+
+void group_line_leave(const struct segment *segment, uint32_t slot)
+{
+    for (uint32_t group = 0; group < atomic_load(&segment->daemon->groups_used); group++)
+        if (has_line(segment, group))
+            group_line_set_first(segment, group, slot, 0);
+}
+
 void group_reset(const struct segment *segment, uint32_t group)
 {
     assert(group < SEGMENT_GROUPS);
@@ -58,4 +114,9 @@ void group_reset(const struct segment *segment, uint32_t group)
     atomic_store(&row->cursor, 0);
     atomic_store(&row->epoch, 0);
     atomic_store(&row->ejected, 0);
+    /* Tickets go on from where they are: they need not begin at 1, but must not come twice. */
+    if (!has_line(segment, group))
+        return;
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
+        group_line_set_first(segment, group, slot, 0);
 }

@@ -46,6 +46,8 @@ uint32_t live_take(struct live_allot *allot)
         return allot->free[--allot->n_free];
     if (allot->used == SEGMENT_LIVE || grow(allot) != 0)
         return LIVE_NONE;
+    if (allot->mark != NULL)
+        atomic_store(allot->mark, allot->used + 1);
     return allot->used++;
 }
 

@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -57,7 +56,8 @@ static size_t lay_out(struct segment *segment, void *base, const struct segment_
     segment->host_blocks =
         place(base, &at, sizeof *segment->host_blocks, SEGMENT_HOSTS / HOSTS_A_BLOCK);
     segment->stick = place(base, &at, sizeof *segment->stick, sizes->stick_entries);
-    segment->sources = place(base, &at, sizeof *segment->sources, sizes->source_entries);
+    segment->sources =
+        place(base, &at, sizeof *segment->sources, sizes->source_entries / SOURCE_WAYS);
     return at;
 }
 
@@ -103,6 +103,11 @@ int segment_create(struct segment *segment, const struct segment_sizes *asked)
 
     if (made.fd < 0)
         return -1;
+    if (sizes.stick_entries > SEGMENT_ENTRIES_MOST ||
+        sizes.source_entries > SEGMENT_ENTRIES_MOST) {
+        errno = EINVAL;
+        goto fail;
+    }
     /* Sealed: nobody who holds the descriptor can take the memory from under the others. */
     if (ftruncate(made.fd, (off_t)bytes) != 0 ||
         fcntl(made.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
@@ -122,6 +127,11 @@ fail:;
     return -1;
 }
 
+static bool is_size(uint64_t entries, uint64_t ways)
+{
+    return entries > 0 && entries <= SEGMENT_ENTRIES_MOST && entries % ways == 0;
+}
+
 /* The sizes of a segment of this layout; -1 when it is none. */
 static int read_sizes(int fd, struct segment_sizes *sizes)
 {
@@ -133,8 +143,8 @@ static int read_sizes(int fd, struct segment_sizes *sizes)
     _Static_assert(offsetof(struct daemon_row, sizes) == 8, "as the head above");
     if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
         head.magic != SEGMENT_MAGIC || head.version != SEGMENT_VERSION ||
-        head.sizes.stick_entries > SEGMENT_ENTRIES_MOST ||
-        head.sizes.source_entries > SEGMENT_ENTRIES_MOST)
+        !is_size(head.sizes.stick_entries, STICK_WAYS) ||
+        !is_size(head.sizes.source_entries, SOURCE_WAYS))
         return -1;
     *sizes = head.sizes;
     return 0;
@@ -166,6 +176,21 @@ void segment_fini(struct segment *segment)
         close(segment->fd);
     }
     *segment = (struct segment){.fd = -1};
+}
+
+bool segment_find_used(const struct segment *segment, const void *table, size_t bytes,
+                       size_t *from, size_t *end)
+{
+    off_t start = (const unsigned char *)table - (const unsigned char *)segment->base;
+    off_t last = start + (off_t)bytes;
+    off_t data = lseek(segment->fd, start + (off_t)*from, SEEK_DATA);
+
+    if (*from >= bytes || data < 0 || data >= last)
+        return false;
+    off_t hole = lseek(segment->fd, data, SEEK_HOLE);
+    *from = (size_t)(data - start);
+    *end = hole < 0 || hole > last ? bytes : (size_t)(hole - start);
+    return true;
 }
 
 void segment_raise(_Atomic uint32_t *mark, uint32_t used)

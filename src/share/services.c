@@ -19,6 +19,48 @@ static uint64_t get(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* One more of the total unless that would be more than limit. */
+static bool raise_open(struct service_row *row, int64_t limit)
+{
+    int64_t seen = atomic_load(&row->open);
+
+    do {
+        if (limit > 0 && seen >= limit)
+            return false;
+    } while (!atomic_compare_exchange_weak(&row->open, &seen, seen + 1));
+    atomic_fetch_add(&row->moves, 1);
+    return true;
+}
+
+bool service_claim(const struct segment *segment, uint32_t service, int64_t limit)
+{
+    assert(service < SEGMENT_SERVICES);
+    struct service_row *row = &segment->services[service];
+
+    if (raise_open(row, limit))
+        return true;
+    /* Said, then looked again: whoever gave a place back meanwhile did it before that, or sees it. */
+    atomic_store(&row->is_full, 1);
+    return raise_open(row, limit);
+}
+
+void service_release(const struct segment *segment, uint32_t service)
+{
+    assert(service < SEGMENT_SERVICES);
+    service_adjust(segment, service, -1);
+}
+
+void service_adjust(const struct segment *segment, uint32_t service, int64_t by)
+{
+    struct service_row *row = &segment->services[service];
+    int64_t seen = atomic_load(&row->open);
+    int64_t next;
+
+    do {
+        next = seen + by > 0 ? seen + by : 0;
+    } while (!atomic_compare_exchange_weak(&row->open, &seen, next));
+}
+
 void service_sum(const struct segment *segment, uint32_t service, struct service_figures *out)
 {
     uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
@@ -41,7 +83,11 @@ void service_reset(const struct segment *segment, uint32_t service)
     uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
 
     segment_raise(&segment->daemon->services_used, service + 1);
-    atomic_store(&segment->services[service].is_used, 0);
+    struct service_row *row = &segment->services[service];
+    atomic_store(&row->is_used, 0);
+    atomic_store(&row->open, 0);
+    atomic_store(&row->enabled, 0);
+    atomic_store(&row->is_full, 0);
     for (uint32_t slot = 0; slot < n_slots; slot++) {
         struct service_shard *shard = service_shard(segment, slot, service);
         atomic_store(&shard->connections, 0);

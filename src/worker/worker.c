@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/counter.h"
@@ -16,12 +15,13 @@
 #include "relay/tunnel.h"
 #include "share/channel.h"
 #include "worker/accept.h"
+#include "worker/bellwatch.h"
+#include "worker/spare.h"
 
 enum {
     SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
     CONNS_A_SLAB = 64,
     BUFFERS_A_SLAB = 4,
-    RESERVED_FDS = 28, /* what a worker holds besides connections, pipes and parked sockets */
     HEARTBEAT_MS = 100
 };
 
@@ -38,12 +38,14 @@ struct worker {
     struct generation *prepared; /* agreed to, not committed; one reference */
     uint64_t aborted;            /* PREPARE of this and earlier generations is off */
     struct ev_io on_channel, on_tasks;
+    struct bellwatch bellwatch;
     struct ev_check on_woken;
     struct ev_timer heartbeat, tick, drain_limit;
     uint64_t beat_ns; /* when the heartbeat timer ran last */
     uint64_t beat_every_ns;
     uint64_t woken_ns; /* the poll call of this turn returned */
     int access_fd, log_fd;
+    uint32_t n_workers; /* as told at the start */
     bool is_draining, is_done;
 };
 
@@ -138,18 +140,11 @@ static void apply_global(struct worker *w, const struct model_global *global)
     ev_timer_again(w->relay.loop, &w->heartbeat);
 }
 
-/* Master may have raised its own descriptor limit since; ours stays what it was at our start. */
-static uint64_t fitting(uint64_t most_open)
+/* Descriptors for other things than connections, among them a bell for each slot ever in use. */
+static uint64_t reserved_fds(const struct worker *w)
 {
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 2 * most_open + RESERVED_FDS)
-        return most_open;
-    uint64_t fits = limit.rlim_cur > RESERVED_FDS + 2 ? (limit.rlim_cur - RESERVED_FDS) / 2 : 1;
-    log_warning("max_connections stays %llu: more needs a higher descriptor limit, which takes "
-                "a restart",
-                (unsigned long long)fits);
-    return fits;
+    uint32_t n_slots = atomic_load(&w->segment.daemon->slots_used);
+    return spare_reserved(n_slots > w->n_workers ? n_slots : w->n_workers);
 }
 
 static void commit(struct worker *w, uint64_t id, uint64_t most_open)
@@ -167,7 +162,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->current->owner = w;
     w->current->parked_count = &w->relay.n_parked;
     accepts_commit(&w->accepts, w->current);
-    w->accepts.most_open = fitting(most_open);
+    w->accepts.most_open = spare_fit(reserved_fds(w), most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
     atomic_store(&w->row->generation, id);
@@ -282,6 +277,9 @@ static void handle(struct worker *w, struct received *message)
         break;
     case MSG_DROP:
         drop(w, message);
+        break;
+    case MSG_BELLS:
+        bellwatch_take(&w->bellwatch, message);
         break;
     case MSG_PREPARE:
         if (message->n_fds == 1) {
@@ -442,19 +440,6 @@ static unsigned int loop_flags(uint32_t poller)
     return EVFLAG_NOENV | (is_known ? backends[poller] : EVBACKEND_EPOLL);
 }
 
-/* Descriptors beyond two a connection go to pipes and to parked host sockets. */
-static void share_spare_fds(struct relay *relay, uint64_t most_open)
-{
-    struct rlimit limit;
-    int64_t spare = 0;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * most_open + RESERVED_FDS)
-        spare = (int64_t)(limit.rlim_cur - 2 * most_open - RESERVED_FDS);
-    splice_init(&relay->pipes,
-                (int)(spare / 3 < SPLICE_PIPES_MOST ? spare / 3 : SPLICE_PIPES_MOST));
-    relay->most_parked = spare / 3 < PARKED_MOST ? spare / 3 : PARKED_MOST;
-}
-
 static int init_relay(struct worker *w, const struct hello *hello)
 {
     struct relay *relay = &w->relay;
@@ -478,10 +463,12 @@ static int init_relay(struct worker *w, const struct hello *hello)
     list_init(&relay->all);
     list_init(&relay->graves);
     live_allot_init(&relay->live);
+    relay->live.mark = &w->row->live_used;
+    bellwatch_init(&w->bellwatch, relay);
     random_init(&relay->random, 0);
     relay->access.fd = w->access_fd;
     relay->access.daemon = w->segment.daemon;
-    share_spare_fds(relay, hello->max_connections);
+    spare_share(relay, reserved_fds(w), hello->max_connections);
     accepts_init(&w->accepts, relay, hello->max_connections);
     return 0;
 }
@@ -536,6 +523,7 @@ static int take_hello(struct worker *w, struct hello *hello)
         return -1;
     }
     w->row = &w->segment.slots[hello->slot];
+    w->n_workers = hello->n_workers;
     return 0;
 }
 
@@ -556,6 +544,7 @@ static void fini(struct worker *w)
     pool_fini(&relay->conns);
     pool_fini(&relay->buffers);
     splice_fini(&relay->pipes);
+    bellwatch_fini(&w->bellwatch);
     free(relay->scratch);
     ev_loop_destroy(relay->loop);
     log_flush();

@@ -62,7 +62,7 @@ static struct taken take(const struct rig *rig, const char *hosts)
 
 static void commit(const struct rig *rig, const struct taken *taken)
 {
-    rows_commit(rig->rows, taken->model, &taken->rows);
+    rows_commit(rig->rows, taken->model, &taken->rows, true);
 }
 
 static void give(const struct rig *rig, struct taken *taken)
