@@ -40,7 +40,8 @@ struct service_shard *service_shard(const struct segment *segment, uint32_t slot
 
 /*
  * Takes one of the service's places: total first; the shard's gauge (connections) is the caller's
- * to raise afterwards. limit > 0.
+ * to raise afterwards.
+ * limit  most open over all workers; 0 = none (it is counted all the same)
  * Returns false when the service is full.
  */
 bool service_claim(const struct segment *segment, uint32_t service, int64_t limit);

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "relay/admit.h"
 #include "relay/generation.h"
+#include "relay/seek.h"
 
 /* After so many sends in a row that came too early, only every so many-th connection tries. */
 enum { EAGER_MISSES = 8, EAGER_RETRY = 64 };
@@ -18,19 +20,19 @@ enum { SEGMENT_BYTES = 1024 }; /* no path has segments that are smaller, but the
 
 static struct host *target_of(const struct conn *c)
 {
-    return &c->service->line->group.hosts[c->target];
+    return &c->way->line->group.hosts[c->target];
 }
 
 /* A kept socket, else a new one with the service's options. */
 static int take_socket(struct conn *c, int family)
 {
-    int fd = parked_take(&c->service->parked, family);
+    int fd = parked_take(&c->way->parked, family);
     if (fd >= 0) {
         c->relay->n_parked--;
         return fd;
     }
     fd = sock_open_stream(family);
-    if (fd >= 0 && sock_tune_fresh(fd, &c->service->host_options) != 0) {
+    if (fd >= 0 && sock_tune_fresh(fd, &c->way->host_options) != 0) {
         int error = errno;
         close(fd);
         errno = error;
@@ -53,6 +55,12 @@ static bool is_shortage(int error)
     default:
         return false;
     }
+}
+
+/* A shortage that may be over in a moment: worth waiting for. */
+static bool may_pass(int error)
+{
+    return is_shortage(error) && error != EAFNOSUPPORT;
 }
 
 static enum connect_verdict refused(int error)
@@ -81,7 +89,7 @@ static bool is_eager(struct host_note *note)
 static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t length,
                                        size_t *sent)
 {
-    struct host_note *note = &c->service->line->notes[c->target];
+    struct host_note *note = &c->way->line->notes[c->target];
     if (!is_eager(note))
         return CONNECT_PENDING;
 
@@ -98,18 +106,78 @@ static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t
     return refused(errno);
 }
 
+/* Gives the socket one of the group's source addresses; -1 with errno. */
+static int bind_source(const struct conn *c, int fd, const struct model_bind *source)
+{
+    struct addr client;
+
+    if (!source->is_client)
+        return sock_bind_source(fd, &source->address, false);
+    admit_read_client(c, &client);
+    return sock_bind_source(fd, &client, true);
+}
+
+static bool fits_family(const struct conn *c, const struct model_bind *source, int family)
+{
+    struct addr client;
+
+    if (!source->is_client)
+        return source->address.any.sa_family == family;
+    admit_read_client(c, &client);
+    return client.any.sa_family == family;
+}
+
+/*
+ * The group's source addresses take turns. One whose ports are used up is passed over for the next,
+ * so that a shortage at one of them is none while another has ports left.
+ */
+static int connect_from_sources(struct conn *c, const struct addr *address)
+{
+    struct group_line *line = c->way->line;
+    const struct model_group *group = line->group.model;
+    int error = EADDRNOTAVAIL;
+
+    for (size_t n = 0; n < group->n_binds; n++) {
+        const struct model_bind *source = &group->binds[line->next_bind++ % group->n_binds];
+        if (!fits_family(c, source, address->any.sa_family))
+            continue;
+        int fd = take_socket(c, address->any.sa_family);
+        if (fd < 0)
+            return -1;
+        ev_io_set(&c->host.watch, fd, 0);
+        if (bind_source(c, fd, source) == 0 &&
+            (connect(fd, &address->any, address->length) == 0 || errno == EINPROGRESS))
+            return 0;
+        error = errno;
+        if (error != EADDRNOTAVAIL)
+            break;
+        close(fd);
+        c->host.watch.fd = -1;
+    }
+    errno = error;
+    return -1;
+}
+
+static int connect_from_anywhere(struct conn *c, const struct addr *address)
+{
+    int fd = take_socket(c, address->any.sa_family);
+
+    if (fd < 0)
+        return -1;
+    ev_io_set(&c->host.watch, fd, 0);
+    return connect(fd, &address->any, address->length) == 0 || errno == EINPROGRESS ? 0 : -1;
+}
+
 enum connect_verdict connect_start(struct conn *c, const void *bytes, size_t length,
                                    size_t *sent)
 {
     const struct addr *address = &target_of(c)->model->address;
+    bool has_sources = c->way->line->group.model->n_binds > 0;
 
     *sent = 0;
     c->phase_ns = c->relay->now_ns;
-    int fd = take_socket(c, address->any.sa_family);
-    if (fd < 0)
-        return refused(errno);
-    ev_io_set(&c->host.watch, fd, 0);
-    if (connect(fd, &address->any, address->length) != 0 && errno != EINPROGRESS)
+    if ((has_sources ? connect_from_sources(c, address) : connect_from_anywhere(c, address)) !=
+        0)
         return refused(errno);
     return send_early(c, bytes, length, sent);
 }
@@ -153,27 +221,27 @@ static void end_attempt(struct conn *c)
     close_socket(c);
     if (c->n_tried < PICK_MOST_TRIED)
         c->tried[c->n_tried++] = (uint16_t)c->target;
-    pick_release(&c->service->line->group, c->target);
+    pick_release(&c->way->line->group, c->target);
     c->has_claim = false;
 }
 
 static void log_failure(struct conn *c, const char *reason)
 {
     const struct host *host = target_of(c);
-    struct host_note *note = &c->service->line->notes[c->target];
+    struct host_note *note = &c->way->line->notes[c->target];
     uint64_t suppressed = 0;
 
     if (log_limit_pass(&note->failures, c->relay->now_ns, &suppressed))
         log_warning("service %s: host %s/%s (%s): %s (%llu more not shown)",
-                    c->service->model->name, c->service->line->group.model->name,
-                    host->model->name, host->model->address_text, reason,
-                    (unsigned long long)suppressed);
+                    c->service->model->name, c->way->line->group.model->name, host->model->name,
+                    host->model->address_text, reason, (unsigned long long)suppressed);
 }
 
 void connect_abandon(struct conn *c, int error)
 {
     char reason[HOST_REASON_BYTES];
 
+    c->had_shortage |= may_pass(error);
     snprintf(reason, sizeof reason, "no connect from here: %s", strerror(error));
     log_failure(c, reason);
     end_attempt(c);
@@ -182,7 +250,7 @@ void connect_abandon(struct conn *c, int error)
 /* A reset after the handshake is a fault, but none that speaks against connecting there. */
 static bool note_fault(const struct conn *c, int error, const char *reason)
 {
-    const struct group *group = &c->service->line->group;
+    const struct group *group = &c->way->line->group;
     uint32_t number = target_of(c)->number;
 
     if (error != ECONNRESET && error != EPIPE)
@@ -198,20 +266,22 @@ void connect_fail(struct conn *c, int error)
 
     snprintf(reason, sizeof reason, "connect: %s", strerror(error));
     bool is_ejected = note_fault(c, error, reason);
+    c->n_failed++;
     log_failure(c, reason);
     if (is_ejected)
         log_warning("host %s/%s is ejected after failed connections: %s",
-                    c->service->line->group.model->name, target_of(c)->model->name, reason);
+                    c->way->line->group.model->name, target_of(c)->model->name, reason);
     end_attempt(c);
 }
 
 void connect_succeed(struct conn *c)
 {
-    const struct group *group = &c->service->line->group;
+    const struct group *group = &c->way->line->group;
     uint64_t now_ns = clock_now_ns();
 
     c->connect_ns = now_ns > c->phase_ns ? now_ns - c->phase_ns : 0;
     host_note_success(group->segment, group->slot, target_of(c)->number, c->connect_ns);
+    seek_learn(c);
 }
 
 /*
@@ -225,7 +295,8 @@ static bool can_recycle(const struct conn *c)
 {
     const struct half *host = &c->host;
     if (!host->shut_first || !host->eof || host->broken || !host->io->is_plain ||
-        c->generation->is_past || c->relay->n_parked >= c->relay->most_parked)
+        c->generation->is_past || c->relay->n_parked >= c->relay->most_parked ||
+        c->way->line->group.model->n_binds > 0)
         return false;
     return c->client.in_bytes <= SEGMENT_BYTES || sock_unacknowledged(host->watch.fd) == 0;
 }
@@ -240,7 +311,7 @@ void connect_close(struct conn *c, bool with_reset)
     ev_io_stop(c->relay->loop, &c->host.watch);
     bool is_reusable = !with_reset && can_recycle(c);
     c->host.watch.fd = -1;
-    if (is_reusable && sock_recycle(fd) == 0 && parked_put(&c->service->parked, family, fd)) {
+    if (is_reusable && sock_recycle(fd) == 0 && parked_put(&c->way->parked, family, fd)) {
         c->relay->n_parked++;
         return;
     }
@@ -251,5 +322,5 @@ void connect_close(struct conn *c, bool with_reset)
 
 bool connect_may_retry(const struct conn *c)
 {
-    return c->n_tried <= (uint64_t)c->service->model->retries && c->n_tried < PICK_MOST_TRIED;
+    return c->n_failed <= (uint64_t)c->service->model->retries && c->n_tried < PICK_MOST_TRIED;
 }

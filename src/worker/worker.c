@@ -13,6 +13,8 @@
 
 #include "base/counter.h"
 #include "base/task.h"
+#include "relay/queue.h"
+#include "relay/sweep.h"
 #include "relay/tunnel.h"
 #include "share/channel.h"
 #include "worker/accept.h"
@@ -354,6 +356,8 @@ static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int reven
                           memory_order_relaxed);
     atomic_store_explicit(&w->row->dropped_lines, log_dropped(), memory_order_relaxed);
     w->beat_ns = now_ns;
+    if (sweep_is_due(&w->relay))
+        life_look_again(&w->relay);
     log_flush();
 }
 
@@ -431,6 +435,13 @@ static void on_room(void *owner)
     accepts_make_room(&w->accepts);
 }
 
+static void on_bell(struct relay *relay)
+{
+    struct worker *w = relay->owner;
+    life_look_again(relay);
+    accepts_make_room(&w->accepts);
+}
+
 static unsigned int loop_flags(uint32_t poller)
 {
     static const unsigned int backends[] = {
@@ -477,6 +488,9 @@ static int init_relay(struct worker *w, const struct hello *hello)
     deadline_init(&relay->wheel, relay->now_ns);
     list_init(&relay->all);
     list_init(&relay->graves);
+    queue_init(relay);
+    bells_init(&relay->bells);
+    relay->on_bell = on_bell;
     live_allot_init(&relay->live);
     random_init(&relay->random, 0);
     relay->access.fd = w->access_fd;
