@@ -16,8 +16,6 @@
 /* After so many sends in a row that came too early, only every so many-th connection tries. */
 enum { EAGER_MISSES = 8, EAGER_RETRY = 64 };
 
-enum { SEGMENT_BYTES = 1024 }; /* no path has segments that are smaller, but the oddest */
-
 static struct host *target_of(const struct conn *c)
 {
     return &c->way->line->group.hosts[c->target];
@@ -288,8 +286,7 @@ void connect_succeed(struct conn *c)
  * A socket whose FIN went first and was acknowledged, and whose peer's FIN came, is closed in the
  * kernel's eyes (the TIME_WAIT state is an object of its own): connect(2) with AF_UNSPEC makes it
  * new. In any other state that would throw away what the host has not acknowledged: both FINs may
- * have crossed while megabytes are still in the send buffer. What fits into one segment was sent
- * at once, and is not asked about.
+ * have crossed while megabytes are still in the send buffer.
  */
 static bool can_recycle(const struct conn *c)
 {
@@ -298,7 +295,7 @@ static bool can_recycle(const struct conn *c)
         c->generation->is_past || c->relay->n_parked >= c->relay->most_parked ||
         c->way->line->group.model->n_binds > 0)
         return false;
-    return c->client.in_bytes <= SEGMENT_BYTES || sock_unacknowledged(host->watch.fd) == 0;
+    return sock_unacknowledged(host->watch.fd) == 0;
 }
 
 void connect_close(struct conn *c, bool with_reset)

@@ -2,6 +2,7 @@
 /* Closes both sockets of a connection so that neither side takes its end for another one than it was. */
 #include "relay/ends.h"
 
+#include <assert.h>
 #include <unistd.h>
 
 #include "net/sock.h"
@@ -19,8 +20,10 @@ void ends_close(struct conn *c)
 {
     /* Who was told that we are sorry has had a FIN: a reset might overtake what was said. */
     bool is_told = c->phase == PHASE_SORRY && c->client.shut;
-    bool with_reset = (resets_client[c->outcome] && !is_told) || tunnel_holds(&c->host);
-    bool resets_host = c->outcome == OUTCOME_CLIENT_RESET || tunnel_holds(&c->client);
+    bool with_reset = c->phase == PHASE_CLOSING || (resets_client[c->outcome] && !is_told) ||
+                      tunnel_holds(&c->host);
+    bool resets_host = c->outcome == OUTCOME_CLIENT_RESET || c->outcome == OUTCOME_HOST_RESET ||
+                       c->outcome == OUTCOME_KILLED || tunnel_holds(&c->client);
 
     ev_io_stop(c->relay->loop, &c->client.watch);
     if (with_reset)
@@ -31,4 +34,17 @@ void ends_close(struct conn *c)
         connect_close(c, resets_host);
     tunnel_drop(c->relay, &c->client);
     tunnel_drop(c->relay, &c->host);
+}
+
+bool ends_is_delivered(struct conn *c)
+{
+    int unsent = sock_unacknowledged(c->client.watch.fd);
+
+    assert(!tunnel_holds(&c->host));
+    if (sock_take_error(c->client.watch.fd) != 0 || unsent <= 0)
+        return true;
+    if ((uint32_t)unsent != c->unsent_bytes)
+        c->active_ns = c->relay->now_ns;
+    c->unsent_bytes = (uint32_t)unsent;
+    return false;
 }

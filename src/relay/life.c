@@ -168,9 +168,7 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
     }
     if (is_kept)
         buffer_consume(&c->client.wait, &c->relay->buffers, sent);
-    else if (buffer_append(&c->client.wait, &c->relay->buffers,
-                           (const unsigned char *)bytes + sent,
-                           length - sent) < length - sent) {
+    else if (!early_keep(c, (const unsigned char *)bytes + sent, length - sent)) {
         life_end(c, OUTCOME_LIMITED);
         return true;
     }
@@ -196,17 +194,16 @@ static void wait_in_line(struct conn *c, bool is_held, const void *bytes, size_t
         life_end(c, OUTCOME_QUEUE_TIMEOUT);
         return;
     }
-    if (bytes != NULL &&
-        buffer_append(&c->client.wait, &c->relay->buffers, bytes, length) < length) {
+    if (bytes != NULL && !early_keep(c, bytes, length)) {
         life_end(c, OUTCOME_LIMITED);
         return;
     }
     bool is_new = !list_is_linked(&c->queue);
     queue_join(c);
-    if (!is_new)
-        return;
-    enter(c, PHASE_QUEUE);
-    early_watch(c);
+    if (is_new) {
+        enter(c, PHASE_QUEUE);
+        early_watch(c);
+    }
 }
 
 /* No host was to be had. bytes as in wait_in_line. */
@@ -329,18 +326,6 @@ static void relay_ready(struct conn *c, struct half *half, int revents)
     settle(c, spoke_after_end ? half : NULL);
 }
 
-/* Everything that one side sent has been passed on: its FIN goes on too. */
-static void pass_on_end(struct half *from)
-{
-    struct half *to = from->peer;
-
-    if (!from->eof || tunnel_holds(from) || to->shut || to->broken)
-        return;
-    to->shut = true;
-    to->shut_first = !to->eof;
-    to->io->shut(to->watch.fd, to->io_state);
-}
-
 /* Derives from the facts what the connection in PHASE_RELAY needs now. */
 static void settle(struct conn *c, const struct half *spoke_after_end)
 {
@@ -367,8 +352,8 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
         life_end(c, OUTCOME_OK);
         return;
     }
-    pass_on_end(client);
-    pass_on_end(host);
+    tunnel_pass_end(client);
+    tunnel_pass_end(host);
     watch_set(c->relay, client, watch_interest(client, spoke_after_end == client));
     watch_set(c->relay, host, watch_interest(host, spoke_after_end == host));
     if (client->eof || host->eof)
@@ -377,24 +362,10 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
 
 /* ---- phase: closing ---- */
 
-/*
- * A reset throws away what the kernel has not sent: it waits until the client has it all. Nothing
- * waits in our own buffers, for the host's end is read only once all before it was written;
- * so nothing is watched, the wheel looks at each tick.
- */
 static void closing_step(struct conn *c)
 {
-    int unsent = sock_unacknowledged(c->client.watch.fd);
-
-    assert(!tunnel_holds(&c->host));
-    if (sock_take_error(c->client.watch.fd) != 0 || unsent <= 0) {
+    if (ends_is_delivered(c))
         life_end(c, OUTCOME_HOST_RESET);
-        return;
-    }
-    /* A slow client that takes what there is may take its time. */
-    if ((uint32_t)unsent != c->unsent_bytes)
-        c->active_ns = c->relay->now_ns;
-    c->unsent_bytes = (uint32_t)unsent;
 }
 
 static uint64_t closing_due(const struct conn *c)
