@@ -10,8 +10,10 @@
 
 #include "base/clock.h"
 #include "relay/admit.h"
+#include "relay/dial.h"
 #include "relay/generation.h"
 #include "relay/seek.h"
+#include "relay/warm.h"
 
 /* After so many sends in a row that came too early, only every so many-th connection tries. */
 enum { EAGER_MISSES = 8, EAGER_RETRY = 64 };
@@ -21,50 +23,10 @@ static struct host *target_of(const struct conn *c)
     return &c->way->line->group.hosts[c->target];
 }
 
-/* A kept socket, else a new one with the service's options. */
-static int take_socket(struct conn *c, int family)
-{
-    int fd = parked_take(&c->way->parked, family);
-    if (fd >= 0) {
-        c->relay->n_parked--;
-        return fd;
-    }
-    fd = sock_open_stream(family);
-    if (fd >= 0 && sock_tune_fresh(fd, &c->way->host_options) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
-static bool is_shortage(int error)
-{
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL:
-    case EAGAIN:
-    case EAFNOSUPPORT:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* A shortage that may be over in a moment: worth waiting for. */
-static bool may_pass(int error)
-{
-    return is_shortage(error) && error != EAFNOSUPPORT;
-}
-
 static enum connect_verdict refused(int error)
 {
     errno = error;
-    return is_shortage(error) ? CONNECT_SHORTAGE : CONNECT_FAILED;
+    return dial_is_shortage(error) ? CONNECT_SHORTAGE : CONNECT_FAILED;
 }
 
 /* Whether sending before the host has answered is worth the call; across a real network it is not. */
@@ -104,79 +66,62 @@ static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t
     return refused(errno);
 }
 
-/* Gives the socket one of the group's source addresses; -1 with errno. */
-static int bind_source(const struct conn *c, int fd, const struct model_bind *source)
+/* A socket that was kept from an earlier connection; false when there is none that can be used. */
+static bool reuse_parked(struct conn *c, const struct addr *address)
 {
-    struct addr client;
-
-    if (!source->is_client)
-        return sock_bind_source(fd, &source->address, false);
-    admit_read_client(c, &client);
-    return sock_bind_source(fd, &client, true);
-}
-
-static bool fits_family(const struct conn *c, const struct model_bind *source, int family)
-{
-    struct addr client;
-
-    if (!source->is_client)
-        return source->address.any.sa_family == family;
-    admit_read_client(c, &client);
-    return client.any.sa_family == family;
-}
-
-/*
- * The group's source addresses take turns. One whose ports are used up is passed over for the next,
- * so that a shortage at one of them is none while another has ports left.
- */
-static int connect_from_sources(struct conn *c, const struct addr *address)
-{
-    struct group_line *line = c->way->line;
-    const struct model_group *group = line->group.model;
-    int error = EADDRNOTAVAIL;
-
-    for (size_t n = 0; n < group->n_binds; n++) {
-        const struct model_bind *source = &group->binds[line->next_bind++ % group->n_binds];
-        if (!fits_family(c, source, address->any.sa_family))
-            continue;
-        int fd = take_socket(c, address->any.sa_family);
-        if (fd < 0)
-            return -1;
-        ev_io_set(&c->host.watch, fd, 0);
-        if (bind_source(c, fd, source) == 0 &&
-            (connect(fd, &address->any, address->length) == 0 || errno == EINPROGRESS))
-            return 0;
-        error = errno;
-        if (error != EADDRNOTAVAIL)
-            break;
-        close(fd);
-        c->host.watch.fd = -1;
-    }
-    errno = error;
-    return -1;
-}
-
-static int connect_from_anywhere(struct conn *c, const struct addr *address)
-{
-    int fd = take_socket(c, address->any.sa_family);
+    int fd = parked_take(&c->way->parked, address->any.sa_family);
 
     if (fd < 0)
-        return -1;
+        return false;
+    c->relay->n_parked--;
+    if (connect(fd, &address->any, address->length) != 0 && errno != EINPROGRESS) {
+        close(fd);
+        return false;
+    }
     ev_io_set(&c->host.watch, fd, 0);
-    return connect(fd, &address->any, address->length) == 0 || errno == EINPROGRESS ? 0 : -1;
+    return true;
+}
+
+/* A connection that was made ahead of need; false when there is none, or its host left just now. */
+static bool use_warm(struct conn *c, const void *bytes, size_t length, size_t *sent)
+{
+    int fd;
+
+    while ((fd = warm_take(c)) >= 0) {
+        ssize_t n = length > 0 ? send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+        if (n >= 0 || errno == EAGAIN) {
+            *sent = n > 0 ? (size_t)n : 0;
+            ev_io_set(&c->host.watch, fd, 0);
+            return true;
+        }
+        close(fd);
+    }
+    return false;
 }
 
 enum connect_verdict connect_start(struct conn *c, const void *bytes, size_t length,
                                    size_t *sent)
 {
     const struct addr *address = &target_of(c)->model->address;
-    bool has_sources = c->way->line->group.model->n_binds > 0;
+    struct addr client;
+    int fd;
 
     *sent = 0;
     c->phase_ns = c->relay->now_ns;
-    if ((has_sources ? connect_from_sources(c, address) : connect_from_anywhere(c, address)) !=
-        0)
-        return refused(errno);
+    if (use_warm(c, bytes, length, sent))
+        return CONNECT_OPEN;
+    if (reuse_parked(c, address))
+        return send_early(c, bytes, length, sent);
+    admit_read_client(c, &client);
+    switch (dial(c->way, address, &client, &fd)) {
+    case DIAL_FAILED:
+        return CONNECT_FAILED;
+    case DIAL_SHORTAGE:
+        return CONNECT_SHORTAGE;
+    case DIAL_GOING:
+        break;
+    }
+    ev_io_set(&c->host.watch, fd, 0);
     return send_early(c, bytes, length, sent);
 }
 
@@ -239,7 +184,7 @@ void connect_abandon(struct conn *c, int error)
 {
     char reason[HOST_REASON_BYTES];
 
-    c->had_shortage |= may_pass(error);
+    c->had_shortage |= dial_may_pass(error);
     snprintf(reason, sizeof reason, "no connect from here: %s", strerror(error));
     log_failure(c, reason);
     end_attempt(c);
