@@ -103,6 +103,9 @@ struct relay {
     struct live_allot live;
     struct access_log access;
     struct random random;
+    struct list_node warm_pools, needy_pools; /* see relay/warm */
+    struct ev_timer warm_look;
+    int64_t most_warm, n_warm;
     int64_t most_parked; /* host sockets kept for the next connection, over all services */
     int64_t n_parked;
     struct bells bells;

@@ -30,12 +30,16 @@ struct group_line {
     uint32_t next_bind;      /* whose turn it is of the group's source addresses */
 };
 
+struct warm_pool;
+
 /* From a service to one of its groups. */
 struct way {
     struct group_line *line;
     struct sock_options host_options;
     struct parked
         parked; /* host sockets made fresh again; none where source addresses are given */
+    struct warm_pool
+        *pools; /* one a host of the group; NULL: nothing is kept open ahead of need */
 };
 
 /* One service of one generation in one worker. */

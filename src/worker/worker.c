@@ -16,6 +16,7 @@
 #include "relay/queue.h"
 #include "relay/sweep.h"
 #include "relay/tunnel.h"
+#include "relay/warm.h"
 #include "share/channel.h"
 #include "worker/accept.h"
 
@@ -172,10 +173,12 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->accepts.most_open = fitting(most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
+    warm_start(&w->relay, w->current);
     atomic_store(&w->row->generation, id);
     say(w, MSG_COMMITTED, id, NULL);
     if (before == NULL)
         return;
+    warm_stop(&w->relay, before);
     generation_retire(before);
     generation_put(before);
 }
@@ -400,6 +403,7 @@ static void end_turn(struct worker *w)
     struct relay *relay = &w->relay;
 
     life_bury(relay);
+    warm_refill(relay);
     access_log_flush(&relay->access);
     watch_channel(w);
     watch_wheel(w);
@@ -464,6 +468,8 @@ static void share_spare_fds(struct relay *relay, uint64_t most_open)
     splice_init(&relay->pipes,
                 (int)(spare / 3 < SPLICE_PIPES_MOST ? spare / 3 : SPLICE_PIPES_MOST));
     relay->most_parked = spare / 3 < PARKED_MOST ? spare / 3 : PARKED_MOST;
+    spare -= relay->most_parked + 2 * (int64_t)relay->pipes.most;
+    warm_init(relay, spare > 0 ? spare : 0);
 }
 
 static int init_relay(struct worker *w, const struct hello *hello)
@@ -563,8 +569,11 @@ static void fini(struct worker *w)
     accepts_fini(&w->accepts);
     if (w->prepared != NULL)
         generation_put(w->prepared);
-    if (w->current != NULL)
+    if (w->current != NULL) {
+        warm_stop(relay, w->current);
         generation_put(w->current);
+    }
+    warm_fini(relay);
     atomic_store(&w->row->connections, 0);
     live_allot_fini(&relay->live);
     pool_fini(&relay->conns);
