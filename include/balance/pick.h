@@ -23,6 +23,17 @@ void pick_fini(struct group *group);
 enum pick_verdict pick_host(struct group *group, const struct pick_request *request,
                             uint32_t *index_out);
 
+/* Whether there is a usable host that the request has not tried, full or not. */
+bool pick_has_any(struct group *group, const struct pick_request *request);
+
+/*
+ * Claims this very host, whatever the scheduler would say.
+ * index  into group->hosts
+ * PICK_NONE: it may not be chosen, or was tried before.
+ */
+enum pick_verdict pick_exactly(struct group *group, const struct pick_request *request,
+                               uint32_t index);
+
 /* Gives the claimed place back. */
 void pick_release(struct group *group, uint32_t index);
 

@@ -195,7 +195,8 @@ struct model_service {
     struct addr_network *allow, *deny;
     size_t n_allow, n_deny;                              /* no allow: everybody */
     int64_t max_connections, max_connections_per_source; /* 0 = no limit */
-    int64_t connection_rate_per_source;                  /* events an hour; 0 = no limit */
+    int64_t connection_rate_per_source; /* events an hour; 0 = no limit */
+    int64_t connection_rate_burst;      /* the events of the unit it was written in: 100/s: 100 */
     struct model_no_host when_no_host;
     struct model_prefixes share_sources;
     int64_t connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms;

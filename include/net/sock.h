@@ -55,6 +55,14 @@ int sock_accept(int listener, struct addr *peer);
 /* A fresh non-blocking, close-on-exec stream socket for the family (AF_INET, AF_INET6, AF_UNIX). -1 with errno. */
 int sock_open_stream(int family);
 
+/*
+ * Gives a socket the address it will connect from; the port is chosen by connect(2) alone
+ * (IP_BIND_ADDRESS_NO_PORT), so that one port can serve towards many hosts.
+ * is_transparent  the address need not be one of this machine (IP_TRANSPARENT, CAP_NET_RAW)
+ * Returns 0, or -1 with errno (EADDRNOTAVAIL: no such address here; EPERM: no capability).
+ */
+int sock_bind_source(int fd, const struct addr *source, bool is_transparent);
+
 /* Turns a connected or failed TCP socket back into a fresh one: connect(2) with AF_UNSPEC. Returns 0 or -1 with errno. */
 int sock_recycle(int fd);
 

@@ -5,7 +5,7 @@
 
 #include "relay/conn.h"
 
-/* A connection that accept(2) gave. */
+/* A connection that accept(2) gave; one of the service's places is claimed for it (service_claim). */
 struct life_arrival {
     int fd; /* non-blocking; taken over */
     const struct addr *client;
@@ -22,5 +22,20 @@ typedef void half_ready(struct ev_loop *loop, struct ev_io *watch, int revents);
  */
 struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
                        half_ready *on_ready);
+
+/* The client's address, as accept(2) gave it. */
+void admit_read_client(const struct conn *c, struct addr *out);
+
+/*
+ * Whether the service lets this client in; counts the connection for its source.
+ * Returns OUTCOME_OPEN, or what the connection is to end with: OUTCOME_DENIED, OUTCOME_LIMITED.
+ */
+enum outcome admit_enter(struct conn *c, const struct addr *client);
+
+/* The connection has ended: its source and its service count it no more. */
+void admit_leave(struct conn *c);
+
+/* Gives back a place of a service that no connection came to use; who found the service full may accept again. */
+void admit_leave_service(const struct relay *relay, const struct service *service);
 
 #endif

@@ -21,6 +21,7 @@
 
 struct generation;
 struct service;
+struct way;
 
 /* One end of a connection. */
 struct half {
@@ -46,23 +47,40 @@ struct conn {
     struct relay *relay;
     struct generation *generation; /* counted */
     struct service *service;
+    struct way *
+        way; /* to the group whose host is sought or used; set when it is over before that, too */
     enum phase phase;
-    enum outcome outcome; /* OUTCOME_OPEN until life_end */
-    uint64_t since_ns;    /* accepted */
-    uint64_t phase_ns;    /* entered the phase, or began the present attempt to connect */
-    uint64_t active_ns;   /* a byte moved */
-    uint64_t end_ns;      /* end of its lifetime; 0 = none */
-    uint64_t connect_ns;  /* how long connecting to the host took */
+    enum outcome outcome;   /* OUTCOME_OPEN until life_end */
+    enum outcome sorry_for; /* PHASE_SORRY: what it will have ended with */
+    uint64_t since_ns;      /* accepted */
+    uint64_t phase_ns;      /* entered the phase, or began the present attempt to connect */
+    uint64_t active_ns;     /* a byte moved */
+    uint64_t end_ns;        /* end of its lifetime; 0 = none */
+    uint64_t connect_ns;    /* how long connecting to the host took */
     struct deadline deadline;
     struct list_node all;   /* relay.all, or relay.graves once it has ended */
-    struct list_node queue; /* the group's waiting line */
+    struct list_node queue; /* this worker's part of the group's waiting line */
+    uint64_t ticket;        /* in that line */
+    uint32_t line;          /* row of the group whose line it is */
     uint32_t
         unsent_bytes; /* PHASE_CLOSING: what the client had not acknowledged at the last look */
     uint32_t live;    /* row of the live table, or LIVE_NONE */
     uint32_t target;  /* index of the host in its group */
+    uint32_t source;  /* entry of the sources that counts it; 0 = none */
     bool has_claim;   /* a place at target is claimed */
-    uint8_t n_tried;  /* hosts that failed: tried[0 .. n_tried-1] */
+    bool
+        is_spilled; /* its stuck host had no place: it is not to be forgotten for this one's sake */
+    bool is_held;      /* waits for any usable host, not for a place at one */
+    bool had_shortage; /* a connect failed for want of our own ports or descriptors */
+    uint8_t n_failed;  /* attempts that hosts have failed, over all groups */
+    uint8_t n_tried;   /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */
     uint16_t tried[PICK_MOST_TRIED];
+};
+
+/* This worker's part of one group's waiting line, over all generations. */
+struct queue_line {
+    struct list_node conns; /* first in, first out */
+    struct list_node busy;  /* relay.busy_lines, while somebody waits */
 };
 
 /* What all connections of one worker share. Owner: the worker. */
@@ -85,12 +103,19 @@ struct relay {
     struct live_allot live;
     struct access_log access;
     struct random random;
+    struct list_node warm_pools, needy_pools; /* see relay/warm */
+    struct ev_timer warm_look;
+    int64_t most_warm, n_warm;
     int64_t most_parked; /* host sockets kept for the next connection, over all services */
     int64_t n_parked;
-    bool is_serving_line; /* places that came free are being given to who waits */
-    struct bells bells;   /* of all workers, the own one too */
+    struct bells bells; /* of all workers, the own one too */
     void (*on_bell)(
-        struct relay *relay);    /* others have changed rows that somebody may wait for */
+        struct relay *relay); /* others have changed rows that somebody may wait for */
+    uint64_t seen_change;     /* daemon_row.change at the last sweep */
+    bool is_sweeping;         /* connections are being ended bit by bit: hosts drain */
+    struct queue_line lines[SEGMENT_GROUPS];
+    struct list_node busy_lines;
+    bool is_serving_line;        /* places that came free are being given to who waits */
     void (*on_end)(void *owner); /* a connection has ended: there is room for another */
     void *owner;
 };

@@ -10,6 +10,9 @@ enum early_verdict { EARLY_GOING, EARLY_RESET, EARLY_NO_MEMORY };
 /* Reads what the client sends; it waits in client.wait until a host takes it. */
 enum early_verdict early_read(struct conn *c);
 
+/* Keeps bytes that the client has sent until a host takes them; false when memory is out. */
+bool early_keep(struct conn *c, const void *bytes, size_t length);
+
 /* Watches the client for as long as there is room for what it sends. */
 void early_watch(struct conn *c);
 

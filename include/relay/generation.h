@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "conf/bundle.h"
+#include "net/networks.h"
 #include "net/sock.h"
 #include "relay/parked.h"
 
@@ -20,22 +21,37 @@ struct host_note {
     uint32_t eager_misses; /* sends in a row that came before the handshake was over */
 };
 
-/* A group with the connections of this worker that wait for a place at one of its hosts. */
+/* A group with what this worker remembers of its hosts. */
 struct group_line {
     struct group group;
-    struct list_node waiting; /* first in, first out */
     struct log_limit no_host;
     struct host_note *notes; /* one a host */
+    uint32_t *by_number;     /* indexes into group.hosts, by row number, ascending */
+    uint32_t next_bind;      /* whose turn it is of the group's source addresses */
+};
+
+struct warm_pool;
+
+/* From a service to one of its groups. */
+struct way {
+    struct group_line *line;
+    struct sock_options host_options;
+    struct parked
+        parked; /* host sockets made fresh again; none where source addresses are given */
+    struct warm_pool
+        *pools; /* one a host of the group; NULL: nothing is kept open ahead of need */
 };
 
 /* One service of one generation in one worker. */
 struct service {
     const struct model_service *model;
     uint32_t number; /* of its row */
+    struct service_row *row;
     struct service_shard *shard;
-    struct group_line *line;
-    struct sock_options host_options;
-    struct parked parked; /* host sockets made fresh again */
+    struct way *ways; /* to `group`, then to each of `standby` */
+    uint32_t n_ways;
+    struct networks allow, deny; /* no network in allow: everybody may enter */
+    struct source_limits limits; /* for each source */
 };
 
 /* Owner: whoever holds a reference; freed with the last. Belongs to one thread once built. */
@@ -68,6 +84,9 @@ struct generation *generation_new(const struct generation_place *place, int bund
 
 /* Another one is current from now on: its parked host sockets make room for that one's. */
 void generation_retire(struct generation *generation);
+
+/* The index in its group of the host with this row number; false when the group has none. */
+bool generation_find_host(const struct group_line *line, uint32_t number, uint32_t *index_out);
 
 struct generation *generation_get(struct generation *generation);
 void generation_put(struct generation *generation);

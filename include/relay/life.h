@@ -16,6 +16,12 @@ void life_start(struct relay *relay, const struct life_arrival *arrival);
  */
 void life_end(struct conn *c, enum outcome outcome);
 
+/*
+ * Rows have changed: serves who waits as far as there are places now, ends connections whose host is
+ * to have none any more. Called at a bell, and some ten times a second for what no bell tells.
+ */
+void life_look_again(struct relay *relay);
+
 /* Ends every open connection. */
 void life_end_all(struct relay *relay, enum outcome outcome);
 

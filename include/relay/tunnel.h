@@ -29,4 +29,7 @@ bool tunnel_holds(const struct half *from);
 /* Forgets those bytes, gives buffer and pipe back. */
 void tunnel_drop(struct relay *relay, struct half *from);
 
+/* Once everything that one side sent has been passed on, its FIN goes on, too. */
+void tunnel_pass_end(struct half *from);
+
 #endif

@@ -63,8 +63,10 @@ struct host_row {
     _Atomic uint64_t checks_total, check_failures_total;
     _Atomic uint64_t check_took_ns; /* the last one */
     _Atomic uint64_t next_check_ns; /* monotonic; 0 = none is planned */
-    _Atomic uint32_t change_count;  /* of host_change, ever; see host_note_change */
-    _Atomic uint32_t reason_at;     /* its lowest bit says which text holds; writers add one */
+    _Atomic uint32_t
+        ports_left; /* by the director: 1 + local ports left for connections to it from one source; 0 = not known */
+    _Atomic uint32_t change_count; /* of host_change, ever; see host_note_change */
+    _Atomic uint32_t reason_at;    /* its lowest bit says which text holds; writers add one */
     _Atomic char reason
         [2]
         [HOST_REASON_BYTES]; /* last fault in words, NUL-terminated, shown escaped; read it by host_read_reason */

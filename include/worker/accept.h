@@ -24,6 +24,7 @@ struct accepts {
     struct ev_timer resume;   /* ends a pause for want of descriptors */
     struct ev_timer close;    /* closes retired ones */
     bool is_full;             /* paused: most_open reached */
+    bool has_held;            /* some listener waits for a place in its service */
     bool is_starved;          /* paused: out of descriptors or memory */
     struct log_limit starved_log;
 };

@@ -16,7 +16,7 @@ uint64_t spare_reserved(uint32_t n_bells);
  */
 uint64_t spare_fit(uint64_t reserved, uint64_t most_open);
 
-/* Descriptors beyond two a connection go to pipes and to parked host sockets. */
+/* Descriptors beyond two a connection go to pipes, to parked host sockets and to pools. */
 void spare_share(struct relay *relay, uint64_t reserved, uint64_t most_open);
 
 #endif

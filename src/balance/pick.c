@@ -78,6 +78,36 @@ static bool has_untried(const struct group *group, const struct pick_request *re
     return false;
 }
 
+/* Brings the list of the usable up to date; false when memory is out. */
+static bool refresh(struct group *group, uint64_t now_ns)
+{
+    return !is_outdated(group, now_ns) || rebuild(group, now_ns) == 0;
+}
+
+bool pick_has_any(struct group *group, const struct pick_request *request)
+{
+    return refresh(group, request->now_ns) && has_untried(group, request);
+}
+
+static bool is_listed(const struct group *group, uint32_t index)
+{
+    for (uint32_t i = 0; i < group->n_usable; i++)
+        if (group->usable[i] == index)
+            return true;
+    return false;
+}
+
+enum pick_verdict pick_exactly(struct group *group, const struct pick_request *request,
+                               uint32_t index)
+{
+    if (!refresh(group, request->now_ns) || scheduler_is_tried(request, index))
+        return PICK_NONE;
+    if (!host_is_usable(group->hosts[index].row, request->now_ns) &&
+        !(group->is_open && is_listed(group, index)))
+        return PICK_NONE;
+    return scheduler_claim(group, index) ? PICK_CHOSEN : PICK_FULL;
+}
+
 enum pick_verdict pick_host(struct group *group, const struct pick_request *request,
                             uint32_t *index_out)
 {

@@ -193,6 +193,22 @@ int sock_open_stream(int family)
     return socket(family, STREAM_TYPE, 0);
 }
 
+int sock_bind_source(int fd, const struct addr *source, bool is_transparent)
+{
+    struct addr address = *source;
+
+    if (address.any.sa_family == AF_INET6)
+        address.in6.sin6_port = 0;
+    else
+        address.in.sin_port = 0;
+    /* The kernel reads the IPv4 option for both families. */
+    if (set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) < 0)
+        return -1;
+    if (is_transparent && set_int(fd, IPPROTO_IP, IP_TRANSPARENT, 1) < 0)
+        return -1;
+    return bind(fd, &address.any, address.length);
+}
+
 int sock_recycle(int fd)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};

@@ -2,7 +2,6 @@
 /* The access log of a worker: one line per ended connection, written in batches to a pipe. */
 #include "relay/accesslog.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
-#include "relay/conn.h"
+#include "relay/admit.h"
 #include "relay/generation.h"
 
 enum { LINE_BYTES = 1024 };
@@ -27,23 +26,6 @@ void access_log_flush(struct access_log *log)
                                   memory_order_relaxed);
     log->length = 0;
     log->lines = 0;
-}
-
-static void print_client(char out[ADDR_TEXT_BYTES], const struct live_row *row)
-{
-    struct addr address = {0};
-
-    address.any.sa_family = row->client_family;
-    if (row->client_family == AF_INET) {
-        memcpy(&address.in.sin_addr, row->client_address, sizeof address.in.sin_addr);
-        address.in.sin_port = htons(row->client_port);
-        address.length = sizeof address.in;
-    } else {
-        memcpy(&address.in6.sin6_addr, row->client_address, sizeof address.in6.sin6_addr);
-        address.in6.sin6_port = htons(row->client_port);
-        address.length = sizeof address.in6;
-    }
-    addr_print(out, &address);
 }
 
 /* What both formats show; names are checked by the configuration: they need no escaping. */
@@ -63,10 +45,12 @@ static const char json_format[] =
 
 static void fill(struct line *line, const struct conn *c)
 {
-    const struct group *group = &c->service->line->group;
+    const struct group *group = &c->way->line->group;
 
     clock_print_utc(line->time, clock_wall_ns());
-    print_client(line->client, live_row(c->relay->segment, c->relay->slot, c->live));
+    struct addr client;
+    admit_read_client(c, &client);
+    addr_print(line->client, &client);
     line->service = c->service->model->name;
     line->group = group->model->name;
     line->host = c->has_claim ? group->hosts[c->target].model->name : "-";

@@ -2,6 +2,7 @@
 /* Makes the connection of an accepted socket. */
 #include "relay/admit.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/counter.h"
@@ -60,6 +61,7 @@ struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
     c->relay = relay;
     c->generation = generation_get(arrival->generation);
     c->service = arrival->service;
+    c->way = &c->service->ways[0];
     c->since_ns = c->phase_ns = c->active_ns = relay->now_ns;
     c->end_ns = end_of_life(relay, c->service->model);
     list_append(&relay->all, &c->all);
@@ -68,4 +70,77 @@ struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
     gauge_add(&c->service->shard->connections, 1);
     counter_add(&c->service->shard->connections_total, 1);
     return c;
+}
+
+void admit_read_client(const struct conn *c, struct addr *out)
+{
+    const struct live_row *row = live_row(c->relay->segment, c->relay->slot, c->live);
+
+    *out = (struct addr){.any.sa_family = row->client_family};
+    if (row->client_family == AF_INET) {
+        memcpy(&out->in.sin_addr, row->client_address, sizeof out->in.sin_addr);
+        out->in.sin_port = htons(row->client_port);
+        out->length = sizeof out->in;
+    } else {
+        memcpy(&out->in6.sin6_addr, row->client_address, sizeof out->in6.sin6_addr);
+        out->in6.sin6_port = htons(row->client_port);
+        out->length = sizeof out->in6;
+    }
+}
+
+static bool is_allowed(const struct service *service, const struct addr *client)
+{
+    if (networks_has(&service->deny, client))
+        return false;
+    return networks_is_empty(&service->allow) || networks_has(&service->allow, client);
+}
+
+/* Counts the connection for its source; false when a limit forbids it. */
+static bool enter_source(struct conn *c, const struct addr *client)
+{
+    const struct service *service = c->service;
+    const struct model_prefixes *prefixes = &service->model->share_sources;
+    const struct segment *segment = c->relay->segment;
+
+    if (service->limits.most_open == 0 && service->limits.rate_per_hour == 0)
+        return true;
+    uint64_t key =
+        source_key(segment, service->number, client, (int)prefixes->inet, (int)prefixes->inet6);
+    if (source_enter(segment, key, &service->limits, c->relay->now_ns, &c->source) !=
+        SOURCE_ENTERED)
+        return false;
+    /* After it was counted: a kill in between leaves the count too high, never too low. */
+    atomic_store(&live_row(segment, c->relay->slot, c->live)->source, c->source);
+    return true;
+}
+
+enum outcome admit_enter(struct conn *c, const struct addr *client)
+{
+    if (!is_allowed(c->service, client))
+        return OUTCOME_DENIED;
+    return enter_source(c, client) ? OUTCOME_OPEN : OUTCOME_LIMITED;
+}
+
+static void leave_source(struct conn *c)
+{
+    if (c->source == 0)
+        return;
+    atomic_store(&live_row(c->relay->segment, c->relay->slot, c->live)->source, 0);
+    source_leave(c->relay->segment, c->source);
+    c->source = 0;
+}
+
+void admit_leave(struct conn *c)
+{
+    leave_source(c);
+    gauge_add(&c->service->shard->connections, -1);
+    admit_leave_service(c->relay, c->service);
+}
+
+void admit_leave_service(const struct relay *relay, const struct service *service)
+{
+    service_release(relay->segment, service->number);
+    if (atomic_load_explicit(&service->row->is_full, memory_order_relaxed) != 0 &&
+        atomic_exchange(&service->row->is_full, 0) != 0)
+        bells_ring_all(&relay->bells);
 }

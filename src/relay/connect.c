@@ -9,56 +9,24 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "relay/admit.h"
+#include "relay/dial.h"
 #include "relay/generation.h"
+#include "relay/seek.h"
+#include "relay/warm.h"
 
 /* After so many sends in a row that came too early, only every so many-th connection tries. */
 enum { EAGER_MISSES = 8, EAGER_RETRY = 64 };
 
-enum { SEGMENT_BYTES = 1024 }; /* no path has segments that are smaller, but the oddest */
-
 static struct host *target_of(const struct conn *c)
 {
-    return &c->service->line->group.hosts[c->target];
-}
-
-/* A kept socket, else a new one with the service's options. */
-static int take_socket(struct conn *c, int family)
-{
-    int fd = parked_take(&c->service->parked, family);
-    if (fd >= 0) {
-        c->relay->n_parked--;
-        return fd;
-    }
-    fd = sock_open_stream(family);
-    if (fd >= 0 && sock_tune_fresh(fd, &c->service->host_options) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
-static bool is_shortage(int error)
-{
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL:
-    case EAGAIN:
-    case EAFNOSUPPORT:
-        return true;
-    default:
-        return false;
-    }
+    return &c->way->line->group.hosts[c->target];
 }
 
 static enum connect_verdict refused(int error)
 {
     errno = error;
-    return is_shortage(error) ? CONNECT_SHORTAGE : CONNECT_FAILED;
+    return dial_is_shortage(error) ? CONNECT_SHORTAGE : CONNECT_FAILED;
 }
 
 /* Whether sending before the host has answered is worth the call; across a real network it is not. */
@@ -81,7 +49,7 @@ static bool is_eager(struct host_note *note)
 static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t length,
                                        size_t *sent)
 {
-    struct host_note *note = &c->service->line->notes[c->target];
+    struct host_note *note = &c->way->line->notes[c->target];
     if (!is_eager(note))
         return CONNECT_PENDING;
 
@@ -98,19 +66,62 @@ static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t
     return refused(errno);
 }
 
+/* A socket that was kept from an earlier connection; false when there is none that can be used. */
+static bool reuse_parked(struct conn *c, const struct addr *address)
+{
+    int fd = parked_take(&c->way->parked, address->any.sa_family);
+
+    if (fd < 0)
+        return false;
+    c->relay->n_parked--;
+    if (connect(fd, &address->any, address->length) != 0 && errno != EINPROGRESS) {
+        close(fd);
+        return false;
+    }
+    ev_io_set(&c->host.watch, fd, 0);
+    return true;
+}
+
+/* A connection that was made ahead of need; false when there is none, or its host left just now. */
+static bool use_warm(struct conn *c, const void *bytes, size_t length, size_t *sent)
+{
+    int fd;
+
+    while ((fd = warm_take(c)) >= 0) {
+        ssize_t n = length > 0 ? send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+        if (n >= 0 || errno == EAGAIN) {
+            *sent = n > 0 ? (size_t)n : 0;
+            ev_io_set(&c->host.watch, fd, 0);
+            return true;
+        }
+        close(fd);
+    }
+    return false;
+}
+
 enum connect_verdict connect_start(struct conn *c, const void *bytes, size_t length,
                                    size_t *sent)
 {
     const struct addr *address = &target_of(c)->model->address;
+    struct addr client;
+    int fd;
 
     *sent = 0;
     c->phase_ns = c->relay->now_ns;
-    int fd = take_socket(c, address->any.sa_family);
-    if (fd < 0)
-        return refused(errno);
+    if (use_warm(c, bytes, length, sent))
+        return CONNECT_OPEN;
+    if (reuse_parked(c, address))
+        return send_early(c, bytes, length, sent);
+    admit_read_client(c, &client);
+    switch (dial(c->way, address, &client, &fd)) {
+    case DIAL_FAILED:
+        return CONNECT_FAILED;
+    case DIAL_SHORTAGE:
+        return CONNECT_SHORTAGE;
+    case DIAL_GOING:
+        break;
+    }
     ev_io_set(&c->host.watch, fd, 0);
-    if (connect(fd, &address->any, address->length) != 0 && errno != EINPROGRESS)
-        return refused(errno);
     return send_early(c, bytes, length, sent);
 }
 
@@ -153,27 +164,27 @@ static void end_attempt(struct conn *c)
     close_socket(c);
     if (c->n_tried < PICK_MOST_TRIED)
         c->tried[c->n_tried++] = (uint16_t)c->target;
-    pick_release(&c->service->line->group, c->target);
+    pick_release(&c->way->line->group, c->target);
     c->has_claim = false;
 }
 
 static void log_failure(struct conn *c, const char *reason)
 {
     const struct host *host = target_of(c);
-    struct host_note *note = &c->service->line->notes[c->target];
+    struct host_note *note = &c->way->line->notes[c->target];
     uint64_t suppressed = 0;
 
     if (log_limit_pass(&note->failures, c->relay->now_ns, &suppressed))
         log_warning("service %s: host %s/%s (%s): %s (%llu more not shown)",
-                    c->service->model->name, c->service->line->group.model->name,
-                    host->model->name, host->model->address_text, reason,
-                    (unsigned long long)suppressed);
+                    c->service->model->name, c->way->line->group.model->name, host->model->name,
+                    host->model->address_text, reason, (unsigned long long)suppressed);
 }
 
 void connect_abandon(struct conn *c, int error)
 {
     char reason[HOST_REASON_BYTES];
 
+    c->had_shortage |= dial_may_pass(error);
     snprintf(reason, sizeof reason, "no connect from here: %s", strerror(error));
     log_failure(c, reason);
     end_attempt(c);
@@ -182,7 +193,7 @@ void connect_abandon(struct conn *c, int error)
 /* A reset after the handshake is a fault, but none that speaks against connecting there. */
 static bool note_fault(const struct conn *c, int error, const char *reason)
 {
-    const struct group *group = &c->service->line->group;
+    const struct group *group = &c->way->line->group;
     uint32_t number = target_of(c)->number;
 
     if (error != ECONNRESET && error != EPIPE)
@@ -198,36 +209,38 @@ void connect_fail(struct conn *c, int error)
 
     snprintf(reason, sizeof reason, "connect: %s", strerror(error));
     bool is_ejected = note_fault(c, error, reason);
+    c->n_failed++;
     log_failure(c, reason);
     if (is_ejected)
         log_warning("host %s/%s is ejected after failed connections: %s",
-                    c->service->line->group.model->name, target_of(c)->model->name, reason);
+                    c->way->line->group.model->name, target_of(c)->model->name, reason);
     end_attempt(c);
 }
 
 void connect_succeed(struct conn *c)
 {
-    const struct group *group = &c->service->line->group;
+    const struct group *group = &c->way->line->group;
     uint64_t now_ns = clock_now_ns();
 
     c->connect_ns = now_ns > c->phase_ns ? now_ns - c->phase_ns : 0;
     host_note_success(group->segment, group->slot, target_of(c)->number, c->connect_ns);
+    seek_learn(c);
 }
 
 /*
  * A socket whose FIN went first and was acknowledged, and whose peer's FIN came, is closed in the
  * kernel's eyes (the TIME_WAIT state is an object of its own): connect(2) with AF_UNSPEC makes it
  * new. In any other state that would throw away what the host has not acknowledged: both FINs may
- * have crossed while megabytes are still in the send buffer. What fits into one segment was sent
- * at once, and is not asked about.
+ * have crossed while megabytes are still in the send buffer.
  */
 static bool can_recycle(const struct conn *c)
 {
     const struct half *host = &c->host;
     if (!host->shut_first || !host->eof || host->broken || !host->io->is_plain ||
-        c->generation->is_past || c->relay->n_parked >= c->relay->most_parked)
+        c->generation->is_past || c->relay->n_parked >= c->relay->most_parked ||
+        c->way->line->group.model->n_binds > 0)
         return false;
-    return c->client.in_bytes <= SEGMENT_BYTES || sock_unacknowledged(host->watch.fd) == 0;
+    return sock_unacknowledged(host->watch.fd) == 0;
 }
 
 void connect_close(struct conn *c, bool with_reset)
@@ -240,7 +253,7 @@ void connect_close(struct conn *c, bool with_reset)
     ev_io_stop(c->relay->loop, &c->host.watch);
     bool is_reusable = !with_reset && can_recycle(c);
     c->host.watch.fd = -1;
-    if (is_reusable && sock_recycle(fd) == 0 && parked_put(&c->service->parked, family, fd)) {
+    if (is_reusable && sock_recycle(fd) == 0 && parked_put(&c->way->parked, family, fd)) {
         c->relay->n_parked++;
         return;
     }
@@ -251,5 +264,5 @@ void connect_close(struct conn *c, bool with_reset)
 
 bool connect_may_retry(const struct conn *c)
 {
-    return c->n_tried <= (uint64_t)c->service->model->retries && c->n_tried < PICK_MOST_TRIED;
+    return c->n_failed <= (uint64_t)c->service->model->retries && c->n_tried < PICK_MOST_TRIED;
 }

@@ -9,6 +9,11 @@
 
 static const uint64_t silent_leave_ns = 30 * CLOCK_NS_PER_MS;
 
+bool early_keep(struct conn *c, const void *bytes, size_t length)
+{
+    return buffer_append(&c->client.wait, &c->relay->buffers, bytes, length) == length;
+}
+
 enum early_verdict early_read(struct conn *c)
 {
     struct relay *relay = c->relay;
@@ -33,8 +38,7 @@ enum early_verdict early_read(struct conn *c)
         return EARLY_GOING;
     client->in_bytes += length;
     traffic_count_early(c, length);
-    size_t kept = buffer_append(&client->wait, &relay->buffers, relay->scratch, length);
-    return kept == length ? EARLY_GOING : EARLY_NO_MEMORY;
+    return early_keep(c, relay->scratch, length) ? EARLY_GOING : EARLY_NO_MEMORY;
 }
 
 void early_watch(struct conn *c)

@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int compare_numbers(const void *a, const void *b, void *argument)
+{
+    const struct host *hosts = argument;
+    uint32_t left = hosts[*(const uint32_t *)a].number;
+    uint32_t right = hosts[*(const uint32_t *)b].number;
+    return left < right ? -1 : left > right;
+}
+
 static int compose_group(struct generation *generation, const struct generation_place *place,
                          size_t index)
 {
@@ -13,7 +21,6 @@ static int compose_group(struct generation *generation, const struct generation_
     struct group_line *line = &generation->lines[index];
     struct group *group = &line->group;
 
-    list_init(&line->waiting);
     line->notes = calloc(model->n_hosts, sizeof *line->notes);
     group->model = model;
     group->segment = place->segment;
@@ -23,13 +30,17 @@ static int compose_group(struct generation *generation, const struct generation_
     group->row = &place->segment->groups[group->number];
     group->n_hosts = (uint32_t)model->n_hosts;
     group->hosts = calloc(model->n_hosts, sizeof *group->hosts);
-    if (line->notes == NULL || group->hosts == NULL)
+    line->by_number = calloc(model->n_hosts, sizeof *line->by_number);
+    if (line->notes == NULL || group->hosts == NULL || line->by_number == NULL)
         return -1;
     for (size_t i = 0; i < model->n_hosts; i++) {
         uint32_t number = generation->rows.hosts[model->first_host + i];
         group->hosts[i] = (struct host){
             .model = &model->hosts[i], .row = &place->segment->hosts[number], .number = number};
+        line->by_number[i] = (uint32_t)i;
     }
+    qsort_r(line->by_number, model->n_hosts, sizeof *line->by_number, compare_numbers,
+            group->hosts);
     group->eject = (struct host_eject_rules){
         .failures = (uint32_t)model->eject_failures,
         .time_ns = (uint64_t)model->eject_time_ms * CLOCK_NS_PER_MS,
@@ -45,8 +56,20 @@ static const char *congestion_of(const struct model_service *service,
     return group->congestion[0] != '\0' ? group->congestion : service->congestion;
 }
 
-static void compose_service(struct generation *generation, const struct generation_place *place,
-                            size_t index)
+static void compose_way(struct generation *generation, const struct model_service *model,
+                        size_t group, struct way *way)
+{
+    way->line = &generation->lines[group];
+    way->host_options = (struct sock_options){
+        .nodelay = model->nodelay,
+        .keepalive = model->keepalive,
+        .user_timeout_ms = model->user_timeout_ms,
+        .congestion = congestion_of(model, &generation->model->groups[group]),
+    };
+}
+
+static int compose_service(struct generation *generation, const struct generation_place *place,
+                           size_t index)
 {
     const struct model_service *model = &generation->model->services[index];
     struct service *service = &generation->services[index];
@@ -54,13 +77,20 @@ static void compose_service(struct generation *generation, const struct generati
     service->model = model;
     service->number = generation->rows.services[index];
     service->shard = service_shard(place->segment, place->slot, service->number);
-    service->line = &generation->lines[model->group];
-    service->host_options = (struct sock_options){
-        .nodelay = model->nodelay,
-        .keepalive = model->keepalive,
-        .user_timeout_ms = model->user_timeout_ms,
-        .congestion = congestion_of(model, &generation->model->groups[model->group]),
-    };
+    service->row = &place->segment->services[service->number];
+    service->limits = (struct source_limits){.most_open = model->max_connections_per_source,
+                                             .rate_per_hour = model->connection_rate_per_source,
+                                             .burst = model->connection_rate_burst};
+    service->ways = calloc(model->n_standby + 1, sizeof *service->ways);
+    if (service->ways == NULL ||
+        networks_init(&service->allow, model->allow, model->n_allow) != 0 ||
+        networks_init(&service->deny, model->deny, model->n_deny) != 0)
+        return -1;
+    service->n_ways = (uint32_t)model->n_standby + 1;
+    compose_way(generation, model, model->group, &service->ways[0]);
+    for (size_t i = 0; i < model->n_standby; i++)
+        compose_way(generation, model, model->standby[i], &service->ways[i + 1]);
+    return 0;
 }
 
 /* A bundle is master's own work; what does not fit together is still refused, never trusted. */
@@ -84,14 +114,28 @@ static bool rows_fit(const struct generation *generation)
     return true;
 }
 
+/* Closes the parked sockets of all ways; returns how many there were. */
+static uint32_t close_ways(struct service *service)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < service->n_ways; i++)
+        n += parked_close(&service->ways[i].parked);
+    return n;
+}
+
 static void generation_free(struct generation *generation)
 {
-    for (size_t i = 0; generation->services != NULL && i < generation->model->n_services; i++)
-        parked_close(&generation->services[i].parked);
+    for (size_t i = 0; generation->services != NULL && i < generation->model->n_services; i++) {
+        close_ways(&generation->services[i]);
+        networks_fini(&generation->services[i].allow);
+        networks_fini(&generation->services[i].deny);
+        free(generation->services[i].ways);
+    }
     for (size_t i = 0; generation->lines != NULL && i < generation->model->n_groups; i++) {
         pick_fini(&generation->lines[i].group);
         free(generation->lines[i].group.hosts);
         free(generation->lines[i].notes);
+        free(generation->lines[i].by_number);
     }
     free(generation->services);
     free(generation->lines);
@@ -111,7 +155,8 @@ static int compose(struct generation *generation, const struct generation_place 
         if (compose_group(generation, place, i) != 0)
             return -1;
     for (size_t i = 0; i < model->n_services; i++)
-        compose_service(generation, place, i);
+        if (compose_service(generation, place, i) != 0)
+            return -1;
     return 0;
 }
 
@@ -146,13 +191,30 @@ static void close_parked(struct generation *generation)
 {
     for (size_t i = 0; i < generation->model->n_services; i++)
         if (generation->parked_count != NULL)
-            *generation->parked_count -= parked_close(&generation->services[i].parked);
+            *generation->parked_count -= close_ways(&generation->services[i]);
 }
 
 void generation_retire(struct generation *generation)
 {
     generation->is_past = true;
     close_parked(generation);
+}
+
+bool generation_find_host(const struct group_line *line, uint32_t number, uint32_t *index_out)
+{
+    uint32_t low = 0, high = line->group.n_hosts;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (line->group.hosts[line->by_number[middle]].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == line->group.n_hosts || line->group.hosts[line->by_number[low]].number != number)
+        return false;
+    *index_out = line->by_number[low];
+    return true;
 }
 
 struct generation *generation_get(struct generation *generation)

@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include "base/counter.h"
-#include "relay/admit.h"
 #include "relay/connect.h"
 #include "relay/early.h"
+#include "relay/ends.h"
 #include "relay/generation.h"
 #include "relay/queue.h"
+#include "relay/seek.h"
+#include "relay/sorry.h"
+#include "relay/sweep.h"
 #include "relay/traffic.h"
 #include "relay/tunnel.h"
 #include "relay/watch.h"
@@ -28,7 +31,8 @@ enum { BUDGET_BYTES = 1 << 20 };
 
 static void enter(struct conn *c, enum phase phase);
 static void settle(struct conn *c, const struct half *spoke_after_end);
-static void seek_host(struct conn *c, const void *bytes, size_t length);
+static void seek(struct conn *c, const void *bytes, size_t length);
+static void end_or_say_sorry(struct conn *c, enum outcome outcome);
 
 /* ---- small questions ---- */
 
@@ -74,14 +78,6 @@ static bool end_if_left(struct conn *c)
 
 /* ---- phase: queue ---- */
 
-/* Place in the line is looked at each tick: a place may have come free at another worker. */
-static uint64_t queue_due(const struct conn *c)
-{
-    uint64_t due_ns = early_due(c, c->service->line->group.model->queue_timeout_ms);
-    uint64_t next_ns = c->relay->now_ns + DEADLINE_TICK_MS * CLOCK_NS_PER_MS;
-    return next_ns < due_ns ? next_ns : due_ns;
-}
-
 static void queue_ready(struct conn *c, struct half *half, int revents)
 {
     (void)half;
@@ -90,14 +86,15 @@ static void queue_ready(struct conn *c, struct half *half, int revents)
 
 static void queue_expired(struct conn *c)
 {
-    int64_t limit_ms = c->service->line->group.model->queue_timeout_ms;
+    uint32_t slot;
 
     if (end_if_left(c))
         return;
-    if (c->relay->now_ns >= deadline_after(c->phase_ns, limit_ms))
-        life_end(c, OUTCOME_QUEUE_TIMEOUT);
-    else if (queue_first(c) == c)
-        seek_host(c, NULL, 0);
+    if (c->relay->now_ns >= deadline_after(c->phase_ns, queue_limit_ms(c)))
+        life_end(c, c->is_held ? OUTCOME_NO_HOST : OUTCOME_QUEUE_TIMEOUT);
+    else if (queue_first(c->relay, c->line) == c &&
+             queue_next(c->relay, c->line, &slot) == QUEUE_OURS)
+        seek(c, NULL, 0);
 }
 
 /* ---- phase: connect ---- */
@@ -122,7 +119,7 @@ static void next_host(struct conn *c, int error)
 {
     connect_fail(c, error);
     if (connect_may_retry(c))
-        seek_host(c, NULL, 0);
+        seek(c, NULL, 0);
     else
         life_end(c, OUTCOME_CONNECT_FAILED);
 }
@@ -171,9 +168,7 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
     }
     if (is_kept)
         buffer_consume(&c->client.wait, &c->relay->buffers, sent);
-    else if (buffer_append(&c->client.wait, &c->relay->buffers,
-                           (const unsigned char *)bytes + sent,
-                           length - sent) < length - sent) {
+    else if (!early_keep(c, (const unsigned char *)bytes + sent, length - sent)) {
         life_end(c, OUTCOME_LIMITED);
         return true;
     }
@@ -187,66 +182,71 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
     return true;
 }
 
-static void wait_in_line(struct conn *c, const void *bytes, size_t length)
+/*
+ * Waits for a place at a host of its way's group, or for any host to come back.
+ * bytes  in hand, not yet kept; NULL: what the client sent is in client.wait
+ */
+static void wait_in_line(struct conn *c, bool is_held, const void *bytes, size_t length)
 {
+    c->is_held = is_held;
     /* `queue_timeout = 0': nobody waits; to the wheel a limit of 0 would be none. */
-    if (c->service->line->group.model->queue_timeout_ms == 0) {
+    if (queue_limit_ms(c) == 0) {
         life_end(c, OUTCOME_QUEUE_TIMEOUT);
         return;
     }
-    if (bytes != NULL &&
-        buffer_append(&c->client.wait, &c->relay->buffers, bytes, length) < length) {
+    if (bytes != NULL && !early_keep(c, bytes, length)) {
         life_end(c, OUTCOME_LIMITED);
         return;
     }
-    if (list_is_linked(&c->queue))
-        return;
+    bool is_new = !list_is_linked(&c->queue);
     queue_join(c);
-    enter(c, PHASE_QUEUE);
-    early_watch(c);
+    if (is_new) {
+        enter(c, PHASE_QUEUE);
+        early_watch(c);
+    }
 }
 
-static void end_without_host(struct conn *c)
+/* No host was to be had. bytes as in wait_in_line. */
+static void end_without_host(struct conn *c, const void *bytes, size_t length)
 {
-    struct group_line *line = c->service->line;
+    struct group_line *line = c->way->line;
+    bool is_tried = c->n_failed > 0 || c->had_shortage;
     uint64_t suppressed = 0;
 
-    if (c->n_tried == 0 && log_limit_pass(&line->no_host, c->relay->now_ns, &suppressed))
+    if (c->n_failed == 0 && c->had_shortage && line->group.model->queue_timeout_ms > 0) {
+        /* No host has failed, we have: when others end there are ports and descriptors again. */
+        c->n_tried = 0;
+        wait_in_line(c, false, bytes, length);
+        return;
+    }
+    if (!is_tried && log_limit_pass(&line->no_host, c->relay->now_ns, &suppressed))
         log_warning("service %s: group %s has no usable host (%llu more not shown)",
                     c->service->model->name, line->group.model->name,
                     (unsigned long long)suppressed);
-    life_end(c, c->n_tried == 0 ? OUTCOME_NO_HOST : OUTCOME_CONNECT_FAILED);
+    end_or_say_sorry(c, is_tried ? OUTCOME_CONNECT_FAILED : OUTCOME_NO_HOST);
 }
 
 /* Chooses hosts until one answers, one is being waited for, or none is left. */
-static void seek_host(struct conn *c, const void *bytes, size_t length)
+static void seek(struct conn *c, const void *bytes, size_t length)
 {
-    struct group *group = &c->service->line->group;
-    const struct conn *first = queue_first(c);
-    bool must_wait = first != NULL && first != c && c->n_tried == 0;
-
     while (!is_over(c)) {
-        struct pick_request request = {.now_ns = c->relay->now_ns, .n_tried = c->n_tried};
-        for (uint32_t i = 0; i < c->n_tried; i++)
-            request.tried[i] = c->tried[i];
-        enum pick_verdict verdict =
-            must_wait ? PICK_FULL : pick_host(group, &request, &c->target);
-        if (verdict == PICK_FULL) {
-            wait_in_line(c, bytes, length);
+        enum seek_verdict verdict = seek_host(c);
+        if (verdict == SEEK_WAIT || verdict == SEEK_HOLD) {
+            wait_in_line(c, verdict == SEEK_HOLD, bytes, length);
             return;
         }
-        if (verdict == PICK_NONE) {
-            end_without_host(c);
+        if (verdict == SEEK_NONE) {
+            end_without_host(c, bytes, length);
             return;
         }
         queue_leave(c);
         c->has_claim = true;
-        atomic_store_explicit(&row_of(c)->host, group->hosts[c->target].number,
+        atomic_store_explicit(&row_of(c)->host, c->way->line->group.hosts[c->target].number,
                               memory_order_relaxed);
         if (try_host(c, bytes, length))
             return;
         if (!connect_may_retry(c))
-            life_end(c, OUTCOME_CONNECT_FAILED);
+            end_or_say_sorry(c, OUTCOME_CONNECT_FAILED);
     }
 }
 
@@ -326,18 +326,6 @@ static void relay_ready(struct conn *c, struct half *half, int revents)
     settle(c, spoke_after_end ? half : NULL);
 }
 
-/* Everything that one side sent has been passed on: its FIN goes on too. */
-static void pass_on_end(struct half *from)
-{
-    struct half *to = from->peer;
-
-    if (!from->eof || tunnel_holds(from) || to->shut || to->broken)
-        return;
-    to->shut = true;
-    to->shut_first = !to->eof;
-    to->io->shut(to->watch.fd, to->io_state);
-}
-
 /* Derives from the facts what the connection in PHASE_RELAY needs now. */
 static void settle(struct conn *c, const struct half *spoke_after_end)
 {
@@ -364,8 +352,8 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
         life_end(c, OUTCOME_OK);
         return;
     }
-    pass_on_end(client);
-    pass_on_end(host);
+    tunnel_pass_end(client);
+    tunnel_pass_end(host);
     watch_set(c->relay, client, watch_interest(client, spoke_after_end == client));
     watch_set(c->relay, host, watch_interest(host, spoke_after_end == host));
     if (client->eof || host->eof)
@@ -374,24 +362,10 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
 
 /* ---- phase: closing ---- */
 
-/*
- * A reset throws away what the kernel has not sent: it waits until the client has it all. Nothing
- * waits in our own buffers, for the host's end is read only once all before it was written;
- * so nothing is watched, the wheel looks at each tick.
- */
 static void closing_step(struct conn *c)
 {
-    int unsent = sock_unacknowledged(c->client.watch.fd);
-
-    assert(!tunnel_holds(&c->host));
-    if (sock_take_error(c->client.watch.fd) != 0 || unsent <= 0) {
+    if (ends_is_delivered(c))
         life_end(c, OUTCOME_HOST_RESET);
-        return;
-    }
-    /* A slow client that takes what there is may take its time. */
-    if ((uint32_t)unsent != c->unsent_bytes)
-        c->active_ns = c->relay->now_ns;
-    c->unsent_bytes = (uint32_t)unsent;
 }
 
 static uint64_t closing_due(const struct conn *c)
@@ -408,6 +382,43 @@ static void closing_expired(struct conn *c)
         life_end(c, OUTCOME_HOST_RESET);
 }
 
+/* ---- phase: sorry ---- */
+
+static void sorry_goes(struct conn *c, enum sorry_verdict verdict)
+{
+    if (verdict == SORRY_DONE)
+        life_end(c, c->sorry_for);
+}
+
+static void sorry_half_ready(struct conn *c, struct half *half, int revents)
+{
+    (void)half;
+    sorry_goes(c, sorry_ready(c, revents));
+}
+
+static uint64_t sorry_due(const struct conn *c)
+{
+    return deadline_after(c->phase_ns, c->service->model->half_close_timeout_ms);
+}
+
+static void sorry_expired(struct conn *c)
+{
+    sorry_goes(c, SORRY_DONE);
+}
+
+/* Ends the connection, with `when_no_host = sorry` after the client was told. */
+static void end_or_say_sorry(struct conn *c, enum outcome outcome)
+{
+    if (!sorry_begin(c)) {
+        life_end(c, outcome);
+        return;
+    }
+    queue_leave(c);
+    c->sorry_for = outcome;
+    enter(c, PHASE_SORRY);
+    sorry_goes(c, sorry_step(c));
+}
+
 /* ---- the phases ---- */
 
 static const struct {
@@ -420,6 +431,7 @@ static const struct {
     [PHASE_CONNECT] = {connect_due, connect_ready, connect_expired},
     [PHASE_RELAY] = {relay_due, relay_ready, relay_expired},
     [PHASE_CLOSING] = {closing_due, NULL, closing_expired},
+    [PHASE_SORRY] = {sorry_due, sorry_half_ready, sorry_expired},
 };
 
 static void enter(struct conn *c, enum phase phase)
@@ -463,6 +475,12 @@ void life_start(struct relay *relay, const struct life_arrival *arrival)
     if (c == NULL) {
         sock_arm_reset(arrival->fd);
         close(arrival->fd);
+        admit_leave_service(relay, arrival->service);
+        return;
+    }
+    enum outcome outcome = admit_enter(c, arrival->client);
+    if (outcome != OUTCOME_OPEN) {
+        life_end(c, outcome);
         return;
     }
     /* Most clients speak first, and have: what is there now goes out with the connect. */
@@ -481,51 +499,48 @@ void life_start(struct relay *relay, const struct life_arrival *arrival)
         life_end(c, OUTCOME_CLIENT_RESET);
         return;
     }
-    seek_host(c, length > 0 ? relay->scratch : NULL, length);
+    seek(c, length > 0 ? relay->scratch : NULL, length);
 }
 
 /* ---- the one way out ---- */
 
-/* Endings after which the client must not take what it got for all there was. */
-static const bool resets_client[OUTCOMES] = {
-    [OUTCOME_CONNECT_FAILED] = true, [OUTCOME_NO_HOST] = true, [OUTCOME_QUEUE_TIMEOUT] = true,
-    [OUTCOME_HOST_RESET] = true,     [OUTCOME_LIMITED] = true,
-};
-
-static void close_ends(struct conn *c)
+/*
+ * Gives places to who waits in this worker's part of a line, for as long as it stands first over all
+ * workers; then whoever does is told to look.
+ */
+static void serve_line(struct relay *relay, uint32_t group)
 {
-    bool with_reset = resets_client[c->outcome] || tunnel_holds(&c->host);
-    bool resets_host = c->outcome == OUTCOME_CLIENT_RESET || tunnel_holds(&c->client);
+    uint32_t slot;
+    enum queue_next next;
 
-    ev_io_stop(c->relay->loop, &c->client.watch);
-    if (with_reset)
-        sock_arm_reset(c->client.watch.fd);
-    close(c->client.watch.fd);
-    c->client.watch.fd = -1;
-    if (c->host.watch.fd >= 0)
-        connect_close(c, resets_host);
-    tunnel_drop(c->relay, &c->client);
-    tunnel_drop(c->relay, &c->host);
+    while ((next = queue_next(relay, group, &slot)) == QUEUE_OURS) {
+        struct conn *c = queue_first(relay, group);
+        seek(c, NULL, 0);
+        if (list_is_linked(&c->queue))
+            return;
+    }
+    if (next == QUEUE_THEIRS)
+        bells_ring(&relay->bells, slot);
 }
 
-static void give_place_back(struct conn *c)
+/* A place came free in this group. */
+static void serve_waiting(struct relay *relay, uint32_t group)
 {
-    struct relay *relay = c->relay;
-
-    if (!c->has_claim)
-        return;
-    pick_release(&c->service->line->group, c->target);
-    c->has_claim = false;
     /* One that ends at once gives its place back here again: the outer call serves the line. */
     if (relay->is_serving_line)
         return;
     relay->is_serving_line = true;
-    for (struct conn *next = queue_first(c); next != NULL; next = queue_first(c)) {
-        seek_host(next, NULL, 0);
-        if (list_is_linked(&next->queue))
-            break;
-    }
+    serve_line(relay, group);
     relay->is_serving_line = false;
+}
+
+static void give_place_back(struct conn *c)
+{
+    if (!c->has_claim)
+        return;
+    c->has_claim = false;
+    pick_release(&c->way->line->group, c->target);
+    serve_waiting(c->relay, c->way->line->group.number);
 }
 
 void life_end(struct conn *c, enum outcome outcome)
@@ -537,10 +552,10 @@ void life_end(struct conn *c, enum outcome outcome)
     c->outcome = outcome;
     queue_leave(c);
     deadline_drop(&relay->wheel, &c->deadline);
-    close_ends(c);
+    ends_close(c);
     access_log_add(&relay->access, c);
 
-    gauge_add(&c->service->shard->connections, -1);
+    admit_leave(c);
     counter_add(&c->service->shard->outcomes[outcome], 1);
     atomic_store_explicit(&row_of(c)->id, 0, memory_order_release);
     live_give(&relay->live, c->live);
@@ -549,6 +564,23 @@ void life_end(struct conn *c, enum outcome outcome)
     relay->n_open--;
     give_place_back(c);
     relay->on_end(relay->owner);
+}
+
+void life_look_again(struct relay *relay)
+{
+    if (!relay->is_serving_line) {
+        relay->is_serving_line = true;
+        LIST_FOREACH_SAFE(node, after, &relay->busy_lines)
+            serve_line(relay,
+                       (uint32_t)(container_of(node, struct queue_line, busy) - relay->lines));
+        relay->is_serving_line = false;
+    }
+    if (!sweep_is_due(relay))
+        return;
+    /* Places that come free are given away when all are ended: the list that is walked must not change. */
+    relay->is_serving_line = true;
+    sweep(relay, life_end);
+    relay->is_serving_line = false;
 }
 
 void life_end_all(struct relay *relay, enum outcome outcome)

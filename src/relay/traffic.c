@@ -9,7 +9,7 @@
 
 static struct host_shard *shard_of(const struct conn *c)
 {
-    const struct group *group = &c->service->line->group;
+    const struct group *group = &c->way->line->group;
     return host_shard(group->segment, group->slot, group->hosts[c->target].number);
 }
 

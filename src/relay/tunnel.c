@@ -168,3 +168,14 @@ enum tunnel_verdict tunnel_flush(struct relay *relay, struct half *from)
     }
     return TUNNEL_GOING;
 }
+
+void tunnel_pass_end(struct half *from)
+{
+    struct half *to = from->peer;
+
+    if (!from->eof || tunnel_holds(from) || to->shut || to->broken)
+        return;
+    to->shut = true;
+    to->shut_first = !to->eof;
+    to->io->shut(to->watch.fd, to->io_state);
+}

@@ -20,12 +20,14 @@ struct listener {
     struct generation *generation; /* counted; NULL before the first commit that names it */
     struct service *service;
     struct accepts *accepts;
+    bool is_held; /* the service is at its max_connections */
 };
 
 static void watch_listener(struct listener *listener)
 {
     const struct accepts *accepts = listener->accepts;
-    bool wants = listener->service != NULL && !accepts->is_full && !accepts->is_starved;
+    bool wants = listener->service != NULL && !listener->is_held && !accepts->is_full &&
+                 !accepts->is_starved;
 
     if (wants && !ev_is_active(&listener->watch))
         ev_io_start(accepts->relay->loop, &listener->watch);
@@ -64,12 +66,51 @@ static void on_resume(struct ev_loop *loop, struct ev_timer *timer, int revents)
     watch_all(accepts);
 }
 
+static bool is_service_full(const struct service *service)
+{
+    return service->model->max_connections > 0 &&
+           atomic_load(&service->row->open) >= service->model->max_connections;
+}
+
+/* Listeners whose service had no place go on where it has one again. */
+static void release_held(struct accepts *accepts)
+{
+    accepts->has_held = false;
+    LIST_FOREACH(node, &accepts->all) {
+        struct listener *listener = container_of(node, struct listener, all);
+        if (!listener->is_held)
+            continue;
+        listener->is_held = is_service_full(listener->service);
+        accepts->has_held |= listener->is_held;
+        watch_listener(listener);
+    }
+}
+
 void accepts_make_room(struct accepts *accepts)
 {
+    if (accepts->has_held)
+        release_held(accepts);
     if (!accepts->is_full || accepts->relay->n_open >= accepts->most_open)
         return;
     accepts->is_full = false;
     watch_all(accepts);
+}
+
+/*
+ * Takes a place in the listener's service; false when it has none: then nobody is accepted there
+ * until one comes free, and clients wait in the kernel's queue.
+ */
+static bool take_service_place(struct listener *listener)
+{
+    struct accepts *accepts = listener->accepts;
+    const struct service *service = listener->service;
+    int64_t limit = service->model->max_connections;
+
+    if (service_claim(accepts->relay->segment, service->number, limit))
+        return true;
+    listener->is_held = accepts->has_held = true;
+    watch_listener(listener);
+    return false;
 }
 
 /* True when the batch may go on after accept(2) failed. */
@@ -110,11 +151,16 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *watch, int revents
             watch_all(accepts);
             return;
         }
-        int fd = sock_accept(watch->fd, &client);
-        if (fd < 0 && !survives(listener, errno))
+        if (!take_service_place(listener))
             return;
-        if (fd < 0)
+        int fd = sock_accept(watch->fd, &client);
+        if (fd < 0) {
+            int error = errno;
+            service_release(accepts->relay->segment, listener->service->number);
+            if (!survives(listener, error))
+                return;
             continue;
+        }
         counter_add(&accepts->row->accepted_total, 1);
         struct life_arrival arrival = {.fd = fd,
                                        .client = &client,
@@ -205,6 +251,7 @@ static void assign(struct listener *listener, struct generation *generation,
     struct generation *before = listener->generation;
     listener->generation = generation_get(generation);
     listener->service = service;
+    listener->is_held = false;
     if (before != NULL)
         generation_put(before);
     watch_listener(listener);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "relay/conn.h"
 #include "relay/parked.h"
+#include "relay/warm.h"
 
 enum { RESERVED_FDS = 28 /* without bells */ };
 
@@ -38,4 +39,6 @@ void spare_share(struct relay *relay, uint64_t reserved, uint64_t most_open)
     splice_init(&relay->pipes,
                 (int)(spare / 3 < SPLICE_PIPES_MOST ? spare / 3 : SPLICE_PIPES_MOST));
     relay->most_parked = spare / 3 < PARKED_MOST ? spare / 3 : PARKED_MOST;
+    spare -= relay->most_parked + 2 * (int64_t)relay->pipes.most;
+    warm_init(relay, spare > 0 ? spare : 0);
 }

@@ -12,7 +12,10 @@
 
 #include "base/counter.h"
 #include "base/task.h"
+#include "relay/queue.h"
+#include "relay/sweep.h"
 #include "relay/tunnel.h"
+#include "relay/warm.h"
 #include "share/channel.h"
 #include "worker/accept.h"
 #include "worker/bellwatch.h"
@@ -165,10 +168,12 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->accepts.most_open = spare_fit(reserved_fds(w), most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
+    warm_start(&w->relay, w->current);
     atomic_store(&w->row->generation, id);
     say(w, MSG_COMMITTED, id, NULL);
     if (before == NULL)
         return;
+    warm_stop(&w->relay, before);
     generation_retire(before);
     generation_put(before);
 }
@@ -352,6 +357,8 @@ static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int reven
                           memory_order_relaxed);
     atomic_store_explicit(&w->row->dropped_lines, log_dropped(), memory_order_relaxed);
     w->beat_ns = now_ns;
+    if (sweep_is_due(&w->relay))
+        life_look_again(&w->relay);
     log_flush();
 }
 
@@ -394,6 +401,7 @@ static void end_turn(struct worker *w)
     struct relay *relay = &w->relay;
 
     life_bury(relay);
+    warm_refill(relay);
     access_log_flush(&relay->access);
     watch_channel(w);
     watch_wheel(w);
@@ -426,6 +434,13 @@ static void run(struct worker *w)
 static void on_room(void *owner)
 {
     struct worker *w = owner;
+    accepts_make_room(&w->accepts);
+}
+
+static void on_bell(struct relay *relay)
+{
+    struct worker *w = relay->owner;
+    life_look_again(relay);
     accepts_make_room(&w->accepts);
 }
 
@@ -462,6 +477,8 @@ static int init_relay(struct worker *w, const struct hello *hello)
     deadline_init(&relay->wheel, relay->now_ns);
     list_init(&relay->all);
     list_init(&relay->graves);
+    queue_init(relay);
+    relay->on_bell = on_bell;
     live_allot_init(&relay->live);
     relay->live.mark = &w->row->live_used;
     bellwatch_init(&w->bellwatch, relay);
@@ -537,8 +554,11 @@ static void fini(struct worker *w)
     accepts_fini(&w->accepts);
     if (w->prepared != NULL)
         generation_put(w->prepared);
-    if (w->current != NULL)
+    if (w->current != NULL) {
+        warm_stop(relay, w->current);
         generation_put(w->current);
+    }
+    warm_fini(relay);
     atomic_store(&w->row->connections, 0);
     live_allot_fini(&relay->live);
     pool_fini(&relay->conns);
