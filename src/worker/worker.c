@@ -343,6 +343,8 @@ static void on_woken(struct ev_loop *loop, struct ev_check *check, int revents)
     (void)loop;
     (void)revents;
     w->woken_ns = w->relay.now_ns = clock_now_ns();
+    /* Before what this turn brings: who looks for the next in a line must not take us for stuck. */
+    atomic_store_explicit(&w->row->heartbeat_ns, w->woken_ns, memory_order_relaxed);
 }
 
 static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int revents)

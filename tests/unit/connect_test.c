@@ -46,7 +46,7 @@ static void close_fixture(struct fixture *f)
 
 static const struct host_note *note_of(const struct fixture *f)
 {
-    return &f->c->service->line->notes[0];
+    return &f->c->way->line->notes[0];
 }
 
 /* How the attempt goes in the end; an early send that came too early is waited for. */
@@ -84,7 +84,7 @@ static void first_bytes_go_along(void **state)
         if (verdict == CONNECT_OPEN)
             break;
         connect_close(f.c, true);
-        f.c->service->line->notes[0].eager_misses = 0;
+        f.c->way->line->notes[0].eager_misses = 0;
     }
     assert_int_equal(verdict, CONNECT_OPEN);
     ssize_t n = -1;
@@ -261,7 +261,7 @@ static void sends_that_come_too_early_are_given_up(void **state)
 
     (void)state;
     open_fixture(&f);
-    note = &f.c->service->line->notes[0];
+    note = &f.c->way->line->notes[0];
     note->eager_misses = EAGER_MISSES;
     for (int i = 1; i < EAGER_RETRY; i++) {
         assert_int_equal(connect_start(f.c, "x", 1, &sent), CONNECT_PENDING);

@@ -73,10 +73,9 @@ static void services_hold_row_shard_and_line(void **state)
         assert_int_equal(service->number, RIG_FIRST_SERVICE + i);
         assert_ptr_equal(service->shard,
                          service_shard(&rig.segment, RIG_SLOT, RIG_FIRST_SERVICE + i));
-        assert_true(list_is_empty(&service->line->waiting));
     }
-    assert_string_equal(generation->services[0].line->group.model->name, "spare");
-    assert_string_equal(generation->services[1].line->group.model->name, "main");
+    assert_string_equal(generation->services[0].ways[0].line->group.model->name, "spare");
+    assert_string_equal(generation->services[1].ways[0].line->group.model->name, "main");
     rig_close(&rig);
 }
 
@@ -86,8 +85,8 @@ static void host_sockets_are_tuned_as_the_service_says(void **state)
 
     (void)state;
     rig_open(&rig, "%s", text);
-    const struct sock_options *web = &rig.generation->services[0].host_options;
-    const struct sock_options *two = &rig.generation->services[1].host_options;
+    const struct sock_options *web = &rig.generation->services[0].ways[0].host_options;
+    const struct sock_options *two = &rig.generation->services[1].ways[0].host_options;
     assert_false(web->nodelay);
     assert_true(web->keepalive);
     assert_int_equal(web->user_timeout_ms, 0);
@@ -103,8 +102,8 @@ static void group_congestion_stands_over_the_service_one(void **state)
 
     (void)state;
     rig_open(&rig, "%s", text);
-    assert_string_equal(rig.generation->services[0].host_options.congestion, "reno");
-    assert_string_equal(rig.generation->services[1].host_options.congestion, "cubic");
+    assert_string_equal(rig.generation->services[0].ways[0].host_options.congestion, "reno");
+    assert_string_equal(rig.generation->services[1].ways[0].host_options.congestion, "cubic");
     rig_close(&rig);
 }
 
@@ -221,7 +220,7 @@ static struct generation *park_some(struct relay_rig *rig)
     struct generation *generation = rig_generation(rig, 2, text);
 
     for (size_t i = 0; i < 3; i++)
-        assert_true(parked_put(&generation->services[i / 2].parked, AF_INET,
+        assert_true(parked_put(&generation->services[i / 2].ways[0].parked, AF_INET,
                                sock_open_stream(AF_INET)));
     rig->relay.n_parked = 5;
     assert_int_equal(rig_count_fds(), rig->n_fds + 3);

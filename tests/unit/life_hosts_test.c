@@ -152,7 +152,7 @@ static void first_bytes_may_go_in_parts(void **state)
     assert_int_equal(setsockopt(narrow, SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int)), 0);
     assert_int_equal(
         setsockopt(scene.sockets[0], SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int)), 0);
-    assert_true(parked_put(&scene.rig.generation->services[0].parked, AF_INET, narrow));
+    assert_true(parked_put(&scene.rig.generation->services[0].ways[0].parked, AF_INET, narrow));
     scene.rig.relay.n_parked = 1;
     int client = rig_connect(&scene.rig, 0, &arrived);
     assert_int_equal(send(client, bytes, LENGTH, MSG_NOSIGNAL), LENGTH);
@@ -202,6 +202,7 @@ static void want_of_descriptors_blames_no_host(void **state)
 
     (void)state;
     rig_scene_open(&scene, "oo", "");
+    scene.rig.generation->model->groups[0].queue_timeout_ms = 0; /* nobody waits */
     int client = rig_connect(&scene.rig, 0, &arrived);
     uint64_t before = rig_exhaust_fds();
     rig_start(&scene.rig, 0, arrived);
@@ -213,6 +214,31 @@ static void want_of_descriptors_blames_no_host(void **state)
         assert_int_equal(atomic_load(&rig_host_row(&scene.rig, i)->fails_in_row), 0);
     }
     close(client);
+    rig_scene_close(&scene);
+}
+
+static void want_of_descriptors_is_waited_out_in_line(void **state)
+{
+    struct rig_scene scene;
+    int arrived;
+
+    (void)state;
+    rig_scene_open(&scene, "o", "");
+    int client = rig_connect(&scene.rig, 0, &arrived);
+    rig_say(client, "said meanwhile");
+    uint64_t before = rig_exhaust_fds();
+    rig_start(&scene.rig, 0, arrived);
+    assert_int_equal(rig_newest(&scene.rig)->phase, PHASE_QUEUE);
+    rig_advance(&scene.rig, 1000);
+    assert_int_equal(rig_newest(&scene.rig)->phase, PHASE_QUEUE);
+    rig_limit_fds(before);
+    rig_advance(&scene.rig, DEADLINE_TICK_MS * 2);
+    int host = rig_scene_accept(&scene, 0);
+    rig_expect(&scene.rig, host, "said meanwhile");
+    assert_int_equal(failures_at(&scene, 0), 0);
+    close(client);
+    close(host);
+    rig_run_until_open(&scene.rig, 0);
     rig_scene_close(&scene);
 }
 
@@ -243,7 +269,7 @@ static void host_socket_is_used_again_and_again(void **state)
         char says[32];
         snprintf(says, sizeof says, "visit %d", i);
         assert_int_equal(scene.rig.relay.n_parked, 1);
-        assert_int_equal(scene.rig.generation->services[0].parked.inet[0], fd);
+        assert_int_equal(scene.rig.generation->services[0].ways[0].parked.inet[0], fd);
         assert_int_equal(visit(&scene, says), fd);
     }
     assert_int_equal(rig_outcomes(&scene.rig, OUTCOME_OK), 20);
@@ -262,6 +288,7 @@ int main(void)
         cmocka_unit_test(first_bytes_may_go_in_parts),
         cmocka_unit_test(client_that_ends_early_still_gets_its_answer),
         cmocka_unit_test(want_of_descriptors_blames_no_host),
+        cmocka_unit_test(want_of_descriptors_is_waited_out_in_line),
         cmocka_unit_test(host_socket_is_used_again_and_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

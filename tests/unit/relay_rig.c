@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 
 #include "conf/bundle.h"
+#include "relay/queue.h"
+#include "relay/warm.h"
 
 enum { MOST_TEXT = 8192, MOST_ROWS = 32, PAUSE_MS = 1 };
 
@@ -115,6 +117,9 @@ static void init_relay(struct relay_rig *rig)
     deadline_init(&relay->wheel, relay->now_ns);
     list_init(&relay->all);
     list_init(&relay->graves);
+    queue_init(relay);
+    bells_init(&relay->bells);
+    warm_init(relay, 64);
     live_allot_init(&relay->live);
     random_init(&relay->random, 42);
     splice_init(&relay->pipes, 4);
@@ -155,8 +160,7 @@ static void assert_nothing_claimed(const struct relay_rig *rig)
         assert_int_equal(atomic_load(&shard->connections), 0);
         assert_int_equal(atomic_load(&shard->waiting), 0);
     }
-    for (size_t i = 0; i < model->n_groups; i++)
-        assert_true(list_is_empty(&rig->generation->lines[i].waiting));
+    assert_true(list_is_empty(&rig->relay.busy_lines));
 }
 
 void rig_assert_at_rest(const struct relay_rig *rig)
@@ -188,6 +192,8 @@ void rig_close(struct relay_rig *rig)
     pool_fini(&relay->conns);
     pool_fini(&relay->buffers);
     splice_fini(&relay->pipes);
+    warm_fini(relay);
+    bells_fini(&relay->bells);
     free(relay->scratch);
     ev_loop_destroy(relay->loop);
     close(rig->door);
@@ -196,8 +202,18 @@ void rig_close(struct relay_rig *rig)
 
 /* ---- time ---- */
 
+/* As a worker does at each turn of its loop. */
+static void beat(struct relay_rig *rig)
+{
+    struct slot_row *row = &rig->segment.slots[RIG_SLOT];
+
+    atomic_store(&row->pid, (int32_t)getpid());
+    atomic_store(&row->heartbeat_ns, rig->relay.now_ns);
+}
+
 void rig_turn(struct relay_rig *rig)
 {
+    beat(rig);
     ev_run(rig->relay.loop, EVRUN_NOWAIT);
     life_bury(&rig->relay);
 }
@@ -205,6 +221,7 @@ void rig_turn(struct relay_rig *rig)
 void rig_advance(struct relay_rig *rig, uint64_t by_ms)
 {
     rig->relay.now_ns += by_ms * CLOCK_NS_PER_MS;
+    beat(rig);
     deadline_advance(&rig->relay.wheel, rig->relay.now_ns, life_look);
     life_bury(&rig->relay);
 }
@@ -314,7 +331,7 @@ struct conn *rig_admit(struct relay_rig *rig, int *client)
 
 void rig_claim(struct conn *c, uint32_t target)
 {
-    const struct group *group = &c->service->line->group;
+    const struct group *group = &c->way->line->group;
     assert_true(host_claim(group->segment, group->slot, group->hosts[target].number, 0));
     c->target = target;
     c->has_claim = true;
