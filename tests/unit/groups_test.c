@@ -13,6 +13,8 @@
 
 #include "share/segment.h"
 
+#define LINE_NOW UINT64_C(100000000000)
+
 static int open_segment(void **state)
 {
     static struct segment segment;
@@ -130,6 +132,77 @@ static void touching_moves_the_epoch_of_that_group_alone(void **state)
     assert_int_equal(segment->groups[5].epoch, other);
 }
 
+enum { LINE_SLOTS = 3 };
+
+/* Slots 0 to 2 are worked in and beat at NOW. */
+static struct segment *line_of(void **state)
+{
+    struct segment *segment = *state;
+    group_reset(segment, 6);
+    for (uint32_t slot = 0; slot < LINE_SLOTS; slot++) {
+        segment_use_slot(segment, slot);
+        segment->slots[slot].pid = 100 + (int32_t)slot;
+        segment->slots[slot].heartbeat_ns = LINE_NOW;
+        group_line_set_first(segment, 6, slot, 0);
+    }
+    return segment;
+}
+
+static uint32_t next_in_line(const struct segment *segment, uint64_t now_ns)
+{
+    uint32_t slot = 99;
+    return group_line_first(segment, 6, now_ns, &slot) != 0 ? slot : 99;
+}
+
+static void serves_the_line_by_ticket_over_all_workers(void **state)
+{
+    struct segment *segment = line_of(state);
+    struct group_row *row = &segment->groups[6];
+    uint32_t slot = 0;
+
+    assert_int_equal(group_line_first(segment, 6, LINE_NOW, &slot), 0);
+    uint64_t first = group_line_ticket(row), second = group_line_ticket(row);
+    assert_true(first > 0 && second > first);
+    group_line_set_first(segment, 6, 2, first);
+    group_line_set_first(segment, 6, 0, second);
+    assert_int_equal(group_line_first(segment, 6, LINE_NOW, &slot), first);
+    assert_int_equal(slot, 2);
+    group_line_set_first(segment, 6, 2, 0);
+    assert_int_equal(group_line_first(segment, 6, LINE_NOW, &slot), second);
+    assert_int_equal(slot, 0);
+    assert_int_equal(group_line_first(segment, 7, LINE_NOW, &slot), 0);
+}
+
+static void passes_over_workers_that_are_silent_or_gone(void **state)
+{
+    struct segment *segment = line_of(state);
+
+    for (uint32_t slot = 0; slot < LINE_SLOTS; slot++)
+        group_line_set_first(segment, 6, slot, group_line_ticket(&segment->groups[6]));
+    assert_int_equal(next_in_line(segment, LINE_NOW), 0);
+    segment->slots[0].pid = 0;
+    assert_int_equal(next_in_line(segment, LINE_NOW), 1);
+    segment->slots[2].heartbeat_ns = LINE_NOW + 5; /* younger than our time */
+    assert_int_equal(next_in_line(segment, LINE_NOW + LINE_PATIENCE_NS), 1);
+    assert_int_equal(next_in_line(segment, LINE_NOW + LINE_PATIENCE_NS + 1), 2);
+    assert_int_equal(next_in_line(segment, LINE_NOW), 1);
+    assert_int_equal(next_in_line(segment, LINE_NOW + 2 * LINE_PATIENCE_NS), 99);
+}
+
+static void a_dead_worker_leaves_every_line(void **state)
+{
+    struct segment *segment = line_of(state);
+
+    group_line_set_first(segment, 6, 1, group_line_ticket(&segment->groups[6]));
+    group_line_set_first(segment, 6, 2, group_line_ticket(&segment->groups[6]));
+    group_line_leave(segment, 1);
+    assert_int_equal(next_in_line(segment, LINE_NOW), 2);
+    uint64_t before = segment->groups[6].next_ticket;
+    group_reset(segment, 6);
+    assert_int_equal(next_in_line(segment, LINE_NOW), 99);
+    assert_true(group_line_ticket(&segment->groups[6]) > before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +213,9 @@ int main(void)
         cmocka_unit_test(shows_the_coming_position_of_its_epoch_alone),
         cmocka_unit_test(shares_positions_exactly_between_processes),
         cmocka_unit_test(touching_moves_the_epoch_of_that_group_alone),
+        cmocka_unit_test(serves_the_line_by_ticket_over_all_workers),
+        cmocka_unit_test(passes_over_workers_that_are_silent_or_gone),
+        cmocka_unit_test(a_dead_worker_leaves_every_line),
     };
     return cmocka_run_group_tests(tests, open_segment, close_segment);
 }

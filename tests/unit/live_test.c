@@ -54,6 +54,24 @@ static void hands_out_every_row_once_then_none(void **state)
     free(is_taken);
 }
 
+static void marks_how_many_rows_were_ever_used(void **state)
+{
+    struct live_allot allot;
+    _Atomic uint32_t mark = 0;
+
+    (void)state;
+    live_allot_init(&allot);
+    allot.mark = &mark;
+    assert_int_equal(live_take(&allot), 0);
+    assert_int_equal(mark, 1);
+    assert_int_equal(live_take(&allot), 1);
+    live_give(&allot, 0);
+    live_give(&allot, 1);
+    assert_int_equal(live_take(&allot), 1);
+    assert_int_equal(mark, 2);
+    live_allot_fini(&allot);
+}
+
 static void gives_each_worker_a_part_of_its_own(void **state)
 {
     struct segment segment;
@@ -73,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_lowest_rows_first),
         cmocka_unit_test(hands_out_every_row_once_then_none),
+        cmocka_unit_test(marks_how_many_rows_were_ever_used),
         cmocka_unit_test(gives_each_worker_a_part_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,17 +69,68 @@ static void refuses_another_layout(void **state)
     assert_int_equal(errno, EPROTO);
     /* The same size with another version. */
     assert_int_equal(ftruncate(small, (off_t)segment.bytes), 0);
-    assert_int_equal(pwrite(small, segment.daemon, 4, 0), 4);
+    assert_int_equal(pwrite(small, segment.daemon, 24, 0), 24); /* with its tables' sizes */
     uint32_t version = SEGMENT_VERSION + 1;
     assert_int_equal(pwrite(small, &version, sizeof version, 4), sizeof version);
     assert_int_equal(segment_attach(&other, small), -1);
     assert_int_equal(errno, EPROTO);
     version = SEGMENT_VERSION;
     assert_int_equal(pwrite(small, &version, sizeof version, 4), sizeof version);
+    const struct segment_sizes odd = {STICK_WAYS + 1, SOURCE_WAYS}, none = {0, 0};
+    assert_int_equal(pwrite(small, &odd, sizeof odd, 8), sizeof odd);
+    assert_int_equal(segment_attach(&other, small), -1);
+    assert_int_equal(pwrite(small, &none, sizeof none, 8), sizeof none);
+    assert_int_equal(segment_attach(&other, small), -1);
+    assert_int_equal(errno, EPROTO);
+    assert_int_equal(pwrite(small, segment.daemon, 24, 0), 24);
     assert_int_equal(segment_attach(&other, small), 0);
     segment_fini(&other);
     assert_int_equal(segment_attach(&other, -1), -1);
     assert_int_equal(errno, EBADF);
+}
+
+static void has_the_sizes_that_were_asked_for(void **state)
+{
+    struct segment other, attached;
+    struct segment_sizes sizes = {1000000, 7};
+
+    (void)state;
+    assert_int_equal(segment.daemon->sizes.stick_entries, STICK_DEFAULT);
+    assert_true(segment.daemon->sizes.source_entries >= SOURCE_DEFAULT);
+    assert_int_equal(segment.daemon->sizes.source_entries % SOURCE_WAYS, 0);
+    assert_int_equal(segment_create(&other, &sizes), 0);
+    assert_int_equal(other.daemon->sizes.stick_entries, 1000000);
+    assert_int_equal(other.daemon->sizes.source_entries, SOURCE_WAYS);
+    assert_int_equal(segment_attach(&attached, dup(other.fd)), 0);
+    other.sources[0].entries[SOURCE_WAYS - 1].due_ns = 5;
+    other.stick[999999].value = 6;
+    assert_int_equal(attached.sources[0].entries[SOURCE_WAYS - 1].due_ns, 5);
+    assert_int_equal(attached.stick[999999].value, 6);
+    assert_memory_not_equal(&other.daemon->secret, &segment.daemon->secret,
+                            sizeof other.daemon->secret);
+    segment_fini(&attached);
+    segment_fini(&other);
+    sizes.source_entries = UINT64_C(1) << 40;
+    assert_int_equal(segment_create(&other, &sizes), -1);
+    assert_int_equal(errno, EINVAL);
+}
+
+static void finds_the_parts_in_use(void **state)
+{
+    const size_t bytes = STICK_DEFAULT * sizeof *segment.stick;
+    size_t at = 0, end = 0;
+
+    (void)state;
+    assert_false(segment_find_used(&segment, segment.stick, bytes, &at, &end));
+    segment.stick[50000].value = 1;
+    int64_t pages = pages_in_use();
+    assert_true(segment_find_used(&segment, segment.stick, bytes, &at, &end));
+    assert_true(at <= 50000 * sizeof *segment.stick && 50000 * sizeof *segment.stick < end);
+    at = end;
+    assert_false(segment_find_used(&segment, segment.stick, bytes, &at, &end));
+    at = bytes;
+    assert_false(segment_find_used(&segment, segment.stick, bytes, &at, &end));
+    assert_int_equal(pages_in_use(), pages);
 }
 
 static void cannot_be_cut_or_grown(void **state)
@@ -135,7 +186,7 @@ static void figures_touch_only_what_was_ever_used(void **state)
     assert_int_equal(settle_audit_look(&segment, &audit), 0);
     settle_audit_finish(&segment, &audit);
     settle_slot(&segment, 1);
-    assert_int_equal(pages_in_use(), before + 1); /* the slot's own row */
+    assert_int_equal(pages_in_use(), before + 1); /* the slot's own row; the blocks' have one */
 }
 
 static void marks_never_go_back(void **state)
@@ -395,6 +446,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROMISE(is_seen_by_whoever_attaches),
         PROMISE(refuses_another_layout),
+        PROMISE(has_the_sizes_that_were_asked_for),
+        PROMISE(finds_the_parts_in_use),
         PROMISE(cannot_be_cut_or_grown),
         PROMISE(stays_out_of_core_dumps),
         PROMISE(figures_touch_only_what_was_ever_used),

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -69,6 +71,63 @@ static void begins_at_zero_after_reset(void **state)
     assert_int_equal(figures.connections_total, 4);
 }
 
+static void claims_up_to_the_limit(void **state)
+{
+    struct segment *segment = *state;
+    const struct service_row *row = &segment->services[9];
+
+    service_reset(segment, 9);
+    assert_true(service_claim(segment, 9, 2));
+    assert_true(service_claim(segment, 9, 2));
+    assert_int_equal(row->is_full, 0);
+    assert_false(service_claim(segment, 9, 2));
+    assert_int_equal(row->is_full, 1); /* who gives a place back learns that it is missed */
+    service_release(segment, 9);
+    assert_true(service_claim(segment, 9, 2));
+    assert_int_equal(row->open, 2);
+    /* Those beyond a limit that came later are counted, too. */
+    assert_true(service_claim(segment, 9, 0));
+    assert_false(service_claim(segment, 9, 3));
+    for (int i = 0; i < 5; i++)
+        service_release(segment, 9);
+    assert_int_equal(row->open, 0);
+    service_reset(segment, 9);
+    assert_int_equal(row->is_full, 0);
+}
+
+/* Each child holds a place for a moment and looks whether it is the only one. */
+static void keeps_the_limit_exact_between_processes(void **state)
+{
+    enum { PROCESSES = 4, ROUNDS = 200000 };
+    struct segment *segment = *state;
+    pid_t children[PROCESSES];
+    _Atomic int64_t *holders = &segment->hosts[0].in_flight; /* any shared word will do */
+
+    service_reset(segment, 9);
+    *holders = 0;
+    for (int i = 0; i < PROCESSES; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] != 0)
+            continue;
+        bool is_exact = true;
+        for (int n = 0; n < ROUNDS; n++) {
+            if (!service_claim(segment, 9, 2))
+                continue;
+            is_exact &= atomic_fetch_add(holders, 1) < 2;
+            atomic_fetch_sub(holders, 1);
+            service_release(segment, 9);
+        }
+        _exit(is_exact ? 0 : 1);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(segment->services[9].open, 0);
+}
+
 static void gives_each_worker_its_own_cache_lines(void **state)
 {
     struct segment *segment = *state;
@@ -84,6 +143,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds_up_all_workers),
         cmocka_unit_test(begins_at_zero_after_reset),
+        cmocka_unit_test(claims_up_to_the_limit),
+        cmocka_unit_test(keeps_the_limit_exact_between_processes),
         cmocka_unit_test(gives_each_worker_its_own_cache_lines),
     };
     return cmocka_run_group_tests(tests, open_segment, close_segment);
