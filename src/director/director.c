@@ -24,6 +24,7 @@
 #include "base/task.h"
 #include "conf/bundle.h"
 #include "director/logwriter.h"
+#include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
 #include "share/settle.h"
@@ -58,6 +59,7 @@ struct director {
     struct received received;
     struct segment segment;
     bool has_segment;
+    struct bells bells; /* of the workers */
     struct task_threads *tasks;
     struct server *server;
     struct log_end log, access;
@@ -205,6 +207,20 @@ static int ask_reload(void *context, uint64_t ticket)
     return say(context, &message, NULL);
 }
 
+static int ask_reopen(void *context, uint64_t ticket)
+{
+    const struct message message = {.kind = MSG_REOPEN, .number = ticket};
+    return say(context, &message, NULL);
+}
+
+/* A pick looks at the rows by itself; who waits for a host or has connections to close must be woken. */
+static void tell_of_change(void *context)
+{
+    struct director *d = context;
+    atomic_fetch_add(&d->segment.daemon->change, 1);
+    bells_ring_all(&d->bells);
+}
+
 /* The message's text, NUL-terminated, with an end cut that would only be a blank line. */
 static char *text_of(const struct received *message)
 {
@@ -293,6 +309,24 @@ static void take_logs(struct director *d, struct received *message)
     int access_fd_taken = logs.has_access_sink ? take_fd(message, &next) : -1;
     set_sink(&d->log, log_fd_taken, logs.log_facility);
     set_sink(&d->access, access_fd_taken, logs.access_facility);
+}
+
+/* ---- bells ---- */
+
+static void take_bells(struct director *d, struct received *message)
+{
+    uint32_t slots[FDPASS_MOST];
+    int n = message->n_fds, next = 0;
+    if (message->length != (size_t)n * sizeof *slots) {
+        log_error("master sent bells that are none");
+        return;
+    }
+    memcpy(slots, message->payload, message->length);
+    for (int i = 0; i < n; i++)
+        if (slots[i] < SEGMENT_SLOTS)
+            bells_put(&d->bells, slots[i], take_fd(message, &next));
+        else
+            next++;
 }
 
 /* ---- auditing ---- */
@@ -423,6 +457,9 @@ static void handle(struct director *d, struct received *message)
     case MSG_LOGS:
         take_logs(d, message);
         break;
+    case MSG_BELLS:
+        take_bells(d, message);
+        break;
     case MSG_DRAIN:
         d->is_draining = true;
         break;
@@ -474,7 +511,12 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int events
 
 static int init(struct director *d, int channel_fd)
 {
-    const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
+    const struct admin_actions actions = {.context = d,
+                                          .look = look,
+                                          .reload = ask_reload,
+                                          .reopen = ask_reopen,
+                                          .changed = tell_of_change};
+    bells_init(&d->bells);
     channel_init(&d->channel, channel_fd);
     d->loop = ev_loop_new(EVFLAG_NOENV);
     if (d->loop == NULL) {
@@ -517,6 +559,7 @@ static void fini(struct director *d)
     log_writer_finish(d->log.writer);
     if (d->has_segment)
         segment_fini(&d->segment);
+    bells_fini(&d->bells);
     channel_fini(&d->channel);
     if (d->loop != NULL)
         ev_loop_destroy(d->loop);
