@@ -51,12 +51,12 @@ static void tells_when_a_host_is_checked_next_and_why_it_is_down(void **state)
     assert_non_null(line);
     unsigned int checks, failures;
     double next_s;
-    char reason[64], state[16];
+    char reason[64], word[16];
     /* name address state weight connections total bytes_in bytes_out failures since … */
     assert_int_equal(sscanf(line, "%*s %*s %15s %*u %*u %*u %*u %*u %*u %*s %u %u %lf %63[^\n]",
-                            state, &checks, &failures, &next_s, reason),
+                            word, &checks, &failures, &next_s, reason),
                      5);
-    assert_string_equal(state, "down");
+    assert_string_equal(word, "down");
     assert_int_equal(checks, 41);
     assert_int_equal(failures, 9);
     assert_true(next_s == 1.0);
