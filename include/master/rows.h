@@ -31,6 +31,14 @@ int rows_take(struct rows *rows, const struct model *model, struct bundle_rows *
  */
 void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken);
 
+/*
+ * Called at the same moment: a service whose groups in the file are others than before, or in another order,
+ * gets the file's group; for the others the one that an admin has put in force stays.
+ * before  the current generation until now; NULL at the start
+ */
+void rows_keep_enabled(struct rows *rows, const struct model *before, const struct model *model,
+                       const struct bundle_rows *taken);
+
 /* The generation is gone: rows that no other names are free; the arrays are freed. */
 void rows_give(struct rows *rows, struct bundle_rows *taken);
 
