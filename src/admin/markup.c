@@ -74,8 +74,10 @@ void markup_why(struct text *out, const struct status_host *host)
     if (host->state == HOST_ADMIN_DOWN) {
         text_add(out, "taken out by an administrator");
     } else if (host->state == HOST_DRAINING) {
-        text_add(out, "drained by an administrator");
-        if (host->drain_left_s >= 0) {
+        bool is_empty = status_gauge(host->figures.in_flight) == 0;
+        text_add(out, is_empty ? "drained by an administrator"
+                               : "being drained by an administrator");
+        if (!is_empty && host->drain_left_s >= 0) {
             text_add(out, ", open ones are closed within ");
             show_duration(out, (uint64_t)host->drain_left_s);
         }

@@ -183,6 +183,21 @@ static void lists_faults_before_what_was_asked_for(void **state)
     free(page);
 }
 
+static void tells_a_host_being_drained_from_one_that_is(void **state)
+{
+    struct admin_rig *rig = *state;
+    host_set_admin(&rig->segment, 10, ADMIN_DRAIN); /* has four connections */
+    host_set_admin(&rig->segment, 12, ADMIN_DRAIN);
+    atomic_store(&rig->segment.hosts[10].drain_until_ns,
+                 rig->status.now_ns + 90 * CLOCK_NS_PER_S);
+    char *page = render(rig);
+    assert_int_equal(count(page, "<summary>drained by an administrator</summary>"), 2);
+    assert_int_equal(count(page, "<summary>being drained by an administrator, open ones are "
+                                 "closed within 1 min</summary>"),
+                     2); /* two services show it */
+    free(page);
+}
+
 static void shows_standby_groups_under_their_service(void **state)
 {
     struct admin_rig *rig = *state;
@@ -231,6 +246,7 @@ int main(void)
         RIG_TEST(needs_no_other_site),
         RIG_TEST(tells_why_since_when_and_what_came_before),
         RIG_TEST(lists_faults_before_what_was_asked_for),
+        RIG_TEST(tells_a_host_being_drained_from_one_that_is),
         RIG_TEST(shows_standby_groups_under_their_service),
         RIG_TEST(marks_a_group_that_fails_open),
     };
