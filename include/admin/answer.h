@@ -26,6 +26,9 @@ void answer_plain(struct answer *answer, unsigned int status, const char *line);
 void answer_refusal(struct answer *answer, unsigned int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Makes it {"ok":true,"message":…}. */
+void answer_done(struct answer *answer, const char *message);
+
 /* Frees the body; the answer is empty again. */
 void answer_fini(struct answer *answer);
 

@@ -24,6 +24,10 @@ struct admin_actions {
      * Returns 0, or -1 with errno.
      */
     int (*reload)(void *context, uint64_t ticket);
+    /* Asks master to open the logs anew; as reload. */
+    int (*reopen)(void *context, uint64_t ticket);
+    /* Rows were changed: whoever waits for such a change is told. */
+    void (*changed)(void *context);
 };
 
 /* How a call that had to wait ended. */
@@ -39,11 +43,18 @@ enum call_verdict { CALL_ANSWERED, CALL_WAITS };
 struct call_request {
     const char *name;
     enum access access;
+    const char *by;   /* who makes it, for the log */
     const char *type; /* Content-Type or NULL */
     const char *body;
     size_t length;
     uint64_t ticket; /* names it in struct admin_actions, should it have to wait */
 };
+
+/* What a row of the table does; fields are those it names. */
+typedef enum call_verdict call_handler(const struct call_request *request,
+                                       const struct fields *fields,
+                                       const struct admin_actions *actions,
+                                       struct answer *answer);
 
 /*
  * Looks the call up, checks access and fields, does it.

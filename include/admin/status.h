@@ -35,15 +35,30 @@ struct status_host {
     const char *address; /* as the user wrote it */
     enum host_state state;
     uint32_t weight;
-    int64_t since_ns; /* wall clock of the last change of state; 0 = not known */
+    int64_t since_ns;  /* wall clock of the last change of state; 0 = not known */
+    const char *check; /* as the user wrote it; "none" */
+    uint64_t checks_total, check_failures_total;
+    double check_ms;     /* the last one; negative = there was none */
+    double next_check_s; /* until it begins, 0 = it is due; negative = none is planned */
+    double slow_start;   /* share of its connections it may have, 0 to 1; negative = all */
+    double
+        drain_left_s; /* until the last open connection is closed; negative = they are kept */
     struct host_figures figures;
     char reason[HOST_REASON_BYTES];
 };
 
-/* A group as one service shows it. */
 struct status_group {
     const struct model_group *model;
-    uint32_t ejected; /* hosts */
+    uint32_t ejected;     /* hosts */
+    size_t usable;        /* hosts that may get new connections, checks and ejections heeded */
+    bool is_failing_open; /* so few are that health does not count: all are tried */
+};
+
+/* What a group is to a service. */
+enum status_role {
+    ROLE_ENABLED, /* in force */
+    ROLE_STANDBY,
+    ROLE_FAILOVER /* a standby that serves, since no group before it has a usable host */
 };
 
 /* Sums over the daemon, for headlines. A group that two services share is counted once. */
@@ -51,6 +66,9 @@ struct status_totals {
     uint64_t connections, connections_total, bytes_in, bytes_out;
     uint64_t hosts, hosts_up, workers, workers_up;
 };
+
+/* A gauge that a kill may have left odd for a second is never shown below nothing. */
+uint64_t status_gauge(int64_t value);
 
 /* "serving" or "draining". */
 const char *status_state_word(const struct status *status);
@@ -70,6 +88,19 @@ uint32_t status_count_slots(const struct status *status);
 /* Reads a worker's row; false when the slot is free. slot < status_count_slots */
 bool status_read_worker(const struct status *status, uint32_t slot, struct status_worker *out);
 
+/*
+ * The groups of a service: place 0 is the file's `group`, n the n-th of `standby`.
+ * Returns an index into the model's groups.
+ */
+size_t status_count_groups(const struct status *status, size_t service);
+size_t status_group_at(const struct status *status, size_t service, size_t place);
+
+/* The place of the group in force. */
+size_t status_enabled(const struct status *status, size_t service);
+
+enum status_role status_role(const struct status *status, size_t service, size_t place);
+const char *status_role_word(enum status_role role);
+
 /* Adds up a service's shards. index: of the model's services */
 void status_read_service(const struct status *status, size_t index,
                          struct service_figures *out);
@@ -87,11 +118,18 @@ enum host_state status_host_state(const struct status *status, size_t group, siz
 /* Connections of a host now; cheap as well. */
 uint64_t status_host_open(const struct status *status, size_t group, size_t host);
 
+/*
+ * Copies the last changes of a host, newest first.
+ * Returns how many there are, at most HOST_CHANGES.
+ */
+size_t status_read_changes(const struct status *status, size_t group, size_t host,
+                           struct host_change_copy out[HOST_CHANGES]);
+
 /* How many hosts of the group are up. */
 size_t status_count_up(const struct status *status, size_t group);
 
-/* False when an earlier service already showed this service's group. */
-bool status_is_first_use(const struct status *status, size_t service);
+/* False when the group at this place of the service was shown before, by it or an earlier service. */
+bool status_is_first_use(const struct status *status, size_t service, size_t place);
 
 void status_read_totals(const struct status *status, struct status_totals *out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is happening, for programs: running.json and running.txt. */
+/* What is happening, for programs: running.json. */
 #ifndef ADMIN_VIEWS_H
 #define ADMIN_VIEWS_H
 
@@ -13,11 +13,5 @@
  * poll call, so that two looks give its load.
  */
 void view_json(struct text *out, const struct status *status);
-
-/*
- * Adds /running.txt: a line for each thing, its kind in the first word, columns aligned, no
- * blank inside a column but in the last, "-" for what is empty; so grep and awk work on it.
- */
-void view_text(struct text *out, const struct status *status);
 
 #endif

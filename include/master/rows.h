@@ -31,11 +31,16 @@ int rows_take(struct rows *rows, const struct model *model, struct bundle_rows *
 /*
  * The generation is the current one from now on: hosts that the one before did not name or whose
  * line in the file has changed get the state and the weight of the file; what an admin set on the others stays.
- * is_reload  the file was read anew: services use the groups it says again; false: only names
- *            have got other addresses
  */
-void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken,
-                 bool is_reload);
+void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken);
+
+/*
+ * Called at the same moment: a service whose groups in the file are others than before, or in another order,
+ * gets the file's group; for the others the one that an admin has put in force stays.
+ * before  the current generation until now; NULL at the start
+ */
+void rows_keep_enabled(struct rows *rows, const struct model *before, const struct model *model,
+                       const struct bundle_rows *taken);
 
 /* The generation is gone: rows that no other names are free; the arrays are freed. */
 void rows_give(struct rows *rows, struct bundle_rows *taken);

@@ -37,8 +37,9 @@ enum message_kind {
                       m>d  answer 503 at /healthz from now on */
     MSG_STOP,  /* m>c  end at once, connections with outcome shutdown */
     MSG_LOGS,  /* m>d  fds: log sink, access sink (in this order, per payload struct logs) */
-    MSG_RELOAD,    /* d>m  number = request: please reload */
-    MSG_RESULT,    /* m>d  number = request, flag = ok, text: message for the caller */
+    MSG_RELOAD, /* d>m  number = request: please reload; answered by RESULT */
+    MSG_RESULT, /* m>d  number = request, flag = ok, text: message for the caller */
+    MSG_REOPEN, /* d>m  number = request: open the logs anew, as by USR1; answered by RESULT */
     MSG_SHUTDOWN,  /* d>m  stop as by TERM */
     MSG_BELLS,     /* m>c  payload uint32_t slots[]; fds: the bell of each */
     MSG_ADDRESSES, /* d>m  fds: one memfd, addresses_encode: what names are known to mean now; a

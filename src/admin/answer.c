@@ -33,6 +33,16 @@ void answer_refusal(struct answer *answer, unsigned int status, const char *form
     text_fini(&error);
 }
 
+void answer_done(struct answer *answer, const char *message)
+{
+    answer->status = 200;
+    answer->type = ANSWER_JSON;
+    text_clear(&answer->body);
+    text_add(&answer->body, "{\"ok\":true,\"message\":");
+    show_json_string(&answer->body, message);
+    text_add(&answer->body, "}\n");
+}
+
 void answer_fini(struct answer *answer)
 {
     text_fini(&answer->body);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "admin/show.h"
+#include "admin/steer.h"
+#include "ctl/words.h"
 
 enum {
     OK = 200,
@@ -18,11 +20,6 @@ enum {
     BUSY = 503
 };
 
-typedef enum call_verdict call_handler(const struct call_request *request,
-                                       const struct fields *fields,
-                                       const struct admin_actions *actions,
-                                       struct answer *answer);
-
 struct call {
     const char *name;
     const char *fields; /* names with blanks between them; those in [] may be left out */
@@ -30,42 +27,40 @@ struct call {
     call_handler *run;  /* NULL: a call of a later version */
 };
 
+/* What master has to do: asked here, answered by call_finish. */
+static enum call_verdict wait_for_master(const struct call_request *request, int asked,
+                                         struct answer *answer)
+{
+    if (asked == 0)
+        return CALL_WAITS;
+    answer_refusal(answer, BUSY, "%s: master cannot be asked: %s", request->name,
+                   strerror(errno));
+    return CALL_ANSWERED;
+}
+
 static enum call_verdict run_reload(const struct call_request *request,
                                     const struct fields *fields,
                                     const struct admin_actions *actions, struct answer *answer)
 {
     (void)fields;
-    if (actions->reload(actions->context, request->ticket) == 0)
-        return CALL_WAITS;
-    answer_refusal(answer, BUSY, "reload: master cannot be asked: %s", strerror(errno));
-    return CALL_ANSWERED;
+    int asked = actions->reload(actions->context, request->ticket);
+    return wait_for_master(request, asked, answer);
+}
+
+static enum call_verdict run_close_log(const struct call_request *request,
+                                       const struct fields *fields,
+                                       const struct admin_actions *actions,
+                                       struct answer *answer)
+{
+    (void)fields;
+    int asked = actions->reopen(actions->context, request->ticket);
+    return wait_for_master(request, asked, answer);
 }
 
 /* clang-format off */
-static const struct call calls[] = {
-    {"reload",          "",                                          ACCESS_FULL, run_reload},
-    {"addHost",         "service group name address [weight] [max_connections] [slow_start] [check]",
-                                                                     ACCESS_FULL, NULL},
-    {"delHost",         "service group name",                        ACCESS_FULL, NULL},
-    {"delAllHosts",     "service group",                             ACCESS_FULL, NULL},
-    {"hostAdminDown",   "service group name",                        ACCESS_FULL, NULL},
-    {"hostAdminUp",     "service group name",                        ACCESS_FULL, NULL},
-    {"hostDrain",       "service group name [over]",                 ACCESS_FULL, NULL},
-    {"setWeight",       "service group name weight",                 ACCESS_FULL, NULL},
-    {"retryHost",       "service group name",                        ACCESS_FULL, NULL},
-    {"enableGroup",     "service group",                             ACCESS_FULL, NULL},
-    {"changeScheduler", "service group scheduler",                   ACCESS_FULL, NULL},
-    {"newService",      "service listen group",                      ACCESS_FULL, NULL},
-    {"delService",      "service",                                   ACCESS_FULL, NULL},
-    {"newGroup",        "service group scheduler",                   ACCESS_FULL, NULL},
-    {"delGroup",        "service group",                             ACCESS_FULL, NULL},
-    {"addUser",         "name password access",                      ACCESS_FULL, NULL},
-    {"delUser",         "name",                                      ACCESS_FULL, NULL},
-    {"closeLog",        "",                                          ACCESS_FULL, NULL},
-    {"saveConfig",      "",                                          ACCESS_FULL, NULL},
-    {"killConnection",  "id",                                        ACCESS_FULL, NULL},
-    {"shutdown",        "",                                          ACCESS_FULL, NULL},
-};
+#define CALL_NOW(call, handler, fields, says) {#call, fields, ACCESS_FULL, handler},
+#define CALL_LATER(call, fields)              {#call, fields, ACCESS_FULL, NULL},
+static const struct call calls[] = {CALL_WORDS(CALL_NOW, CALL_LATER)};
 /* clang-format on */
 
 #define N_CALLS (sizeof calls / sizeof *calls)

@@ -143,6 +143,8 @@ static enum call_verdict begin_call(struct exchange *exchange, const char *name,
     const struct call_request request = {
         .name = name,
         .access = exchange->access,
+        .by =
+            "the control socket", /* the one door through which calls come until there are users */
         .type = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
                                             MHD_HTTP_HEADER_CONTENT_TYPE),
         .body = exchange->body.at,

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "admin/listing.h"
 #include "admin/page.h"
 #include "admin/script.h"
 #include "admin/style.h"
@@ -24,7 +25,7 @@ static const struct route routes[] = {
     {"/", HTML, .view = page_html},
     {"/running", HTML, .view = page_html},
     {"/running.json", ANSWER_JSON, .view = view_json},
-    {"/running.txt", ANSWER_PLAIN, .view = view_text},
+    {"/running.txt", ANSWER_PLAIN, .view = listing_text},
     {"/style.css", "text/css; charset=utf-8", .file = style_css},
     {"/page.js", "text/javascript; charset=utf-8", .file = script_js},
     {"/icon.svg", "image/svg+xml", .file = style_icon},

@@ -10,6 +10,11 @@
 /* A worker beats at least every 100 ms; silence is shown as lag from this on. */
 #define SILENCE_NS (UINT64_C(300) * CLOCK_NS_PER_MS)
 
+uint64_t status_gauge(int64_t value)
+{
+    return value > 0 ? (uint64_t)value : 0;
+}
+
 bool status_is_draining(const struct status *status)
 {
     return status->is_draining ||
@@ -70,13 +75,89 @@ void status_read_service(const struct status *status, size_t index, struct servi
     service_sum(status->segment, status->rows->services[index], out);
 }
 
+size_t status_count_groups(const struct status *status, size_t service)
+{
+    return status->model->services[service].n_standby + 1;
+}
+
+size_t status_group_at(const struct status *status, size_t service, size_t place)
+{
+    const struct model_service *model = &status->model->services[service];
+    return place == 0 ? model->group : model->standby[place - 1];
+}
+
+size_t status_enabled(const struct status *status, size_t service)
+{
+    uint32_t number = status->rows->services[service];
+    size_t place = atomic_load(&status->segment->services[number].enabled);
+    /* A reload may have left fewer standby groups than there were. */
+    return place < status_count_groups(status, service) ? place : 0;
+}
+
+/* Hosts that may get connections, and those that could if they were well. */
+struct usable {
+    size_t now, at_best;
+};
+
+static struct usable count_usable(const struct status *status, size_t group)
+{
+    const struct model_group *model = &status->model->groups[group];
+    struct usable usable = {0};
+    for (size_t i = 0; i < model->n_hosts; i++) {
+        uint32_t number = status->rows->hosts[model->first_host + i];
+        const struct host_row *row = &status->segment->hosts[number];
+        usable.now += host_is_usable(row, status->now_ns);
+        usable.at_best += atomic_load(&row->admin) == ADMIN_UP &&
+                          atomic_load(&row->health) != HEALTH_UNRESOLVED &&
+                          atomic_load(&row->weight) > 0;
+    }
+    return usable;
+}
+
+/* As balance/pick decides it. */
+static bool is_failing_open(const struct model_group *model, const struct usable *usable)
+{
+    return usable->now * 100 < usable->at_best * (size_t)model->fail_open;
+}
+
 void status_read_group(const struct status *status, size_t index, struct status_group *out)
 {
     uint32_t row = status->rows->groups[index];
+    struct usable usable = count_usable(status, index);
     *out = (struct status_group){
         .model = &status->model->groups[index],
         .ejected = atomic_load(&status->segment->groups[row].ejected),
+        .usable = usable.now,
+        .is_failing_open = is_failing_open(&status->model->groups[index], &usable),
     };
+}
+
+static bool can_serve(const struct status *status, size_t service, size_t place)
+{
+    size_t group = status_group_at(status, service, place);
+    struct usable usable = count_usable(status, group);
+    return usable.now > 0 || is_failing_open(&status->model->groups[group], &usable);
+}
+
+enum status_role status_role(const struct status *status, size_t service, size_t place)
+{
+    size_t enabled = status_enabled(status, service);
+    if (place == enabled)
+        return ROLE_ENABLED;
+    if (!status->model->services[service].failover || !can_serve(status, service, place) ||
+        can_serve(status, service, enabled))
+        return ROLE_STANDBY;
+    for (size_t earlier = 0; earlier < place; earlier++)
+        if (can_serve(status, service, earlier))
+            return ROLE_STANDBY;
+    return ROLE_FAILOVER;
+}
+
+const char *status_role_word(enum status_role role)
+{
+    static const char *const words[] = {
+        [ROLE_ENABLED] = "enabled", [ROLE_STANDBY] = "standby", [ROLE_FAILOVER] = "failover"};
+    return words[role];
 }
 
 static uint32_t row_number(const struct status *status, size_t group, size_t host)
@@ -92,8 +173,37 @@ enum host_state status_host_state(const struct status *status, size_t group, siz
 uint64_t status_host_open(const struct status *status, size_t group, size_t host)
 {
     const struct host_row *row = &status->segment->hosts[row_number(status, group, host)];
-    int64_t in_flight = atomic_load(&row->in_flight);
-    return in_flight > 0 ? (uint64_t)in_flight : 0;
+    return status_gauge(atomic_load(&row->in_flight));
+}
+
+/* Seconds from now to then; negative when then is not set, none when it has passed. */
+static double seconds_until(uint64_t now_ns, uint64_t then_ns)
+{
+    if (then_ns == 0)
+        return -1;
+    return then_ns > now_ns ? (double)(then_ns - now_ns) / (double)CLOCK_NS_PER_S : 0;
+}
+
+static void read_check(const struct status *status, const struct host_row *row,
+                       struct status_host *out)
+{
+    out->checks_total = atomic_load(&row->checks_total);
+    out->check_failures_total = atomic_load(&row->check_failures_total);
+    out->check_ms = -1;
+    if (out->checks_total > 0)
+        out->check_ms = (double)atomic_load(&row->check_took_ns) / (double)CLOCK_NS_PER_MS;
+    out->next_check_s = seconds_until(status->now_ns, atomic_load(&row->next_check_ns));
+}
+
+static void read_slow_start(const struct status *status, const struct host_row *row,
+                            struct status_host *out)
+{
+    const uint32_t whole = 65536; /* see host_warmth */
+    uint64_t slow_start_ns = (uint64_t)out->model->slow_start_ms * CLOCK_NS_PER_MS;
+    uint32_t warmth = host_warmth(row, slow_start_ns, status->now_ns);
+    out->slow_start = -1;
+    if (warmth < whole && host_is_usable(row, status->now_ns))
+        out->slow_start = (double)warmth / whole;
 }
 
 void status_read_host(const struct status *status, size_t group, size_t host,
@@ -101,16 +211,33 @@ void status_read_host(const struct status *status, size_t group, size_t host,
 {
     uint32_t number = row_number(status, group, host);
     const struct host_row *row = &status->segment->hosts[number];
-    const struct model_host *model = &status->model->groups[group].hosts[host];
+    const struct model_group *model = &status->model->groups[group];
+    bool is_checked = model->check.kind != CHECK_NONE;
     *out = (struct status_host){
-        .model = model,
-        .address = model->address_text,
+        .model = &model->hosts[host],
+        .address = model->hosts[host].address_text,
         .state = host_state(row, status->now_ns),
         .weight = atomic_load(&row->weight),
         .since_ns = atomic_load(&row->since_ns),
+        .check = is_checked ? model->check.text : "none",
+        .drain_left_s = seconds_until(status->now_ns, atomic_load(&row->drain_until_ns)),
     };
+    read_check(status, row, out);
+    read_slow_start(status, row, out);
     host_sum(status->segment, number, &out->figures);
     host_read_reason(row, out->reason);
+}
+
+size_t status_read_changes(const struct status *status, size_t group, size_t host,
+                           struct host_change_copy out[HOST_CHANGES])
+{
+    uint32_t number = row_number(status, group, host);
+    /* To look at the changes of one that has none would make pages of the segment. */
+    uint32_t kept = atomic_load(&status->segment->hosts[number].change_count);
+    size_t n = 0;
+    for (uint32_t i = 0; i < kept && i < HOST_CHANGES; i++)
+        n += host_read_change(status->segment, number, i, &out[n]);
+    return n;
 }
 
 size_t status_count_up(const struct status *status, size_t group)
@@ -123,14 +250,27 @@ size_t status_count_up(const struct status *status, size_t group)
     return n_up;
 }
 
-bool status_is_first_use(const struct status *status, size_t service)
+bool status_is_first_use(const struct status *status, size_t service, size_t place)
 {
-    const struct model_service *services = status->model->services;
-    for (size_t i = 0; i < service; i++) {
-        if (services[i].group == services[service].group)
-            return false;
+    size_t group = status_group_at(status, service, place);
+    for (size_t i = 0; i <= service; i++) {
+        size_t n = i < service ? status_count_groups(status, i) : place;
+        for (size_t k = 0; k < n; k++)
+            if (status_group_at(status, i, k) == group)
+                return false;
     }
     return true;
+}
+
+static void add_hosts(const struct status *status, size_t service, struct status_totals *out)
+{
+    for (size_t place = 0; place < status_count_groups(status, service); place++) {
+        if (!status_is_first_use(status, service, place))
+            continue;
+        size_t group = status_group_at(status, service, place);
+        out->hosts += status->model->groups[group].n_hosts;
+        out->hosts_up += status_count_up(status, group);
+    }
 }
 
 void status_read_totals(const struct status *status, struct status_totals *out)
@@ -139,15 +279,11 @@ void status_read_totals(const struct status *status, struct status_totals *out)
     for (size_t i = 0; i < status->model->n_services; i++) {
         struct service_figures figures;
         status_read_service(status, i, &figures);
-        out->connections += figures.connections > 0 ? (uint64_t)figures.connections : 0;
+        out->connections += status_gauge(figures.connections);
         out->connections_total += figures.connections_total;
         out->bytes_in += figures.bytes_in;
         out->bytes_out += figures.bytes_out;
-        if (!status_is_first_use(status, i))
-            continue;
-        size_t group = status->model->services[i].group;
-        out->hosts += status->model->groups[group].n_hosts;
-        out->hosts_up += status_count_up(status, group);
+        add_hosts(status, i, out);
     }
     uint32_t n_slots = status_count_slots(status);
     for (uint32_t slot = 0; slot < n_slots; slot++) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes running.json or running.txt from one look at the rows. */
+/* Writes running.json from one look at the rows. */
 #include "admin/views.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "admin/columns.h"
 #include "admin/show.h"
 #include "base/clock.h"
 #include "net/netstat.h"
@@ -29,10 +28,20 @@ static void json_number(struct text *out, const char *key, uint64_t value)
     text_printf(out, ",\"%s\":%" PRIu64, key, value);
 }
 
-/* A gauge that a kill may have left odd for a second is never shown below nothing. */
-static uint64_t gauge(int64_t value)
+/* ,"name":1.234, and null for what is not known, which the reader marks by a negative number. */
+static void json_maybe(struct text *out, const char *key, double value)
 {
-    return value > 0 ? (uint64_t)value : 0;
+    if (value < 0)
+        text_printf(out, ",\"%s\":null", key);
+    else
+        text_printf(out, ",\"%s\":%.3f", key, value);
+}
+
+static void json_time(struct text *out, const char *key, int64_t wall_ns)
+{
+    text_printf(out, "\"%s\":\"", key);
+    show_time(out, wall_ns);
+    text_add(out, "\"");
 }
 
 static void json_worker(struct text *out, const struct status_worker *worker)
@@ -64,20 +73,8 @@ static void json_workers(struct text *out, const struct status *status)
     text_add(out, "]");
 }
 
-static void json_host(struct text *out, const struct status_host *host)
+static void json_failures(struct text *out, const struct host_figures *figures)
 {
-    const struct host_figures *figures = &host->figures;
-    text_add(out, "{");
-    json_string(out, "name", host->model->name);
-    text_add(out, ",");
-    json_string(out, "address", host->address);
-    text_add(out, ",");
-    json_string(out, "state", host_state_word(host->state));
-    json_number(out, "weight", host->weight);
-    json_number(out, "connections", gauge(figures->in_flight));
-    json_number(out, "connections_total", figures->connections_total);
-    json_number(out, "bytes_in", figures->bytes_in);
-    json_number(out, "bytes_out", figures->bytes_out);
     json_number(out, "failures_total", figures->failures_total);
     text_add(out, ",\"failures\":{");
     for (size_t i = 0, shown = 0; i < FAILURES; i++) {
@@ -88,29 +85,85 @@ static void json_host(struct text *out, const struct status_host *host)
                     figures->failures[i]);
     }
     text_add(out, "}");
-    json_number(out, "max_connections", (uint64_t)host->model->max_connections);
-    text_add(out, ",\"since\":\"");
-    show_time(out, host->since_ns);
-    text_add(out, "\",");
-    json_string(out, "reason", host->reason);
+}
+
+static void json_check(struct text *out, const struct status_host *host)
+{
+    text_add(out, ",");
+    json_string(out, "check", host->check);
+    json_number(out, "checks_total", host->checks_total);
+    json_number(out, "check_failures_total", host->check_failures_total);
+    json_maybe(out, "check_ms", host->check_ms);
+    json_maybe(out, "next_check_s", host->next_check_s);
+}
+
+static void json_changes(struct text *out, const struct status *status, size_t group,
+                         size_t host)
+{
+    struct host_change_copy changes[HOST_CHANGES];
+    size_t n = status_read_changes(status, group, host, changes);
+    text_add(out, ",\"changes\":[");
+    for (size_t i = 0; i < n; i++) {
+        json_comma(out, i);
+        text_add(out, "{");
+        json_time(out, "time", changes[i].at_ns);
+        text_add(out, ",");
+        json_string(out, "state", host_state_word(changes[i].state));
+        text_add(out, ",");
+        json_string(out, "reason", changes[i].reason);
+        text_add(out, "}");
+    }
+    text_add(out, "]");
+}
+
+static void json_host(struct text *out, const struct status *status, size_t group, size_t index)
+{
+    struct status_host host;
+    status_read_host(status, group, index, &host);
+    const struct host_figures *figures = &host.figures;
+    text_add(out, "{");
+    json_string(out, "name", host.model->name);
+    text_add(out, ",");
+    json_string(out, "address", host.address);
+    text_add(out, ",");
+    json_string(out, "state", host_state_word(host.state));
+    json_number(out, "weight", host.weight);
+    json_number(out, "connections", status_gauge(figures->in_flight));
+    json_number(out, "connections_total", figures->connections_total);
+    json_number(out, "bytes_in", figures->bytes_in);
+    json_number(out, "bytes_out", figures->bytes_out);
+    json_failures(out, figures);
+    json_number(out, "max_connections", (uint64_t)host.model->max_connections);
+    text_add(out, ",");
+    json_time(out, "since", host.since_ns);
+    text_add(out, ",");
+    json_string(out, "reason", host.reason);
+    json_maybe(out, "slow_start", host.slow_start);
+    json_maybe(out, "drain_left_s", host.drain_left_s);
+    json_check(out, &host);
+    json_changes(out, status, group, index);
     text_add(out, "}");
 }
 
-static void json_group(struct text *out, const struct status *status, size_t index)
+static void json_group(struct text *out, const struct status *status, size_t service,
+                       size_t place)
 {
+    size_t index = status_group_at(status, service, place);
     struct status_group group;
     status_read_group(status, index, &group);
     text_add(out, "{");
     json_string(out, "name", group.model->name);
     text_add(out, ",");
+    json_string(out, "role", status_role_word(status_role(status, service, place)));
+    text_add(out, ",");
     json_string(out, "scheduler", status_scheduler_word(group.model->scheduler));
+    json_number(out, "usable", group.usable);
     json_number(out, "ejected", group.ejected);
+    text_printf(out, ",\"fail_open\":%s", group.is_failing_open ? "true" : "false");
     text_add(out, ",\"hosts\":[");
     for (size_t i = 0; i < group.model->n_hosts; i++) {
-        struct status_host host;
-        status_read_host(status, index, i, &host);
         json_comma(out, i);
-        json_host(out, &host);
+        json_host(out, status, index, i);
     }
     text_add(out, "]}");
 }
@@ -147,14 +200,21 @@ static void json_service(struct text *out, const struct status *status, size_t i
     }
     text_add(out, "],");
     json_string(out, "group", status->model->groups[service->group].name);
-    json_number(out, "connections", gauge(figures.connections));
+    size_t enabled = status_group_at(status, index, status_enabled(status, index));
+    text_add(out, ",");
+    json_string(out, "enabled", status->model->groups[enabled].name);
+    json_number(out, "connections", status_gauge(figures.connections));
     json_number(out, "connections_total", figures.connections_total);
+    json_number(out, "max_connections", (uint64_t)service->max_connections);
     json_number(out, "bytes_in", figures.bytes_in);
     json_number(out, "bytes_out", figures.bytes_out);
-    json_number(out, "waiting", gauge(figures.waiting));
+    json_number(out, "waiting", status_gauge(figures.waiting));
     json_errors(out, &figures);
     text_add(out, ",\"groups\":[");
-    json_group(out, status, service->group);
+    for (size_t place = 0; place < status_count_groups(status, index); place++) {
+        json_comma(out, place);
+        json_group(out, status, index, place);
+    }
     text_add(out, "]}");
 }
 
@@ -164,9 +224,9 @@ void view_json(struct text *out, const struct status *status)
     text_add(out, "{");
     json_string(out, "version", GAIDAROS_VERSION);
     json_number(out, "generation", atomic_load(&daemon->generation));
-    text_add(out, ",\"time\":\"");
-    show_time(out, status->wall_ns);
-    text_printf(out, "\",\"uptime_s\":%.3f,",
+    text_add(out, ",");
+    json_time(out, "time", status->wall_ns);
+    text_printf(out, ",\"uptime_s\":%.3f,",
                 (double)status_uptime_ns(status) / (double)CLOCK_NS_PER_S);
     json_string(out, "state", status_state_word(status));
     text_printf(out, ",\"reloads\":{\"ok\":%" PRIu64 ",\"failed\":%" PRIu64 "}",
@@ -184,124 +244,4 @@ void view_json(struct text *out, const struct status *status)
         json_service(out, status, i);
     }
     text_add(out, "]}\n");
-}
-
-/* Text: each kind of line is a table of its own, built with tabs and then aligned. */
-
-static void text_daemon(struct text *out, const struct status *status)
-{
-    const struct daemon_row *daemon = status->segment->daemon;
-    struct status_totals totals;
-    status_read_totals(status, &totals);
-    text_printf(out,
-                "daemon   version=%s state=%s generation=%" PRIu64 " uptime_s=%" PRIu64
-                " reloads=%" PRIu64 " reloads_failed=%" PRIu64 " workers_up=%" PRIu64
-                "/%" PRIu64 " hosts_up=%" PRIu64 "/%" PRIu64 " listen_overflows=%" PRIu64
-                "\n\n",
-                GAIDAROS_VERSION, status_state_word(status), atomic_load(&daemon->generation),
-                status_uptime_ns(status) / CLOCK_NS_PER_S, atomic_load(&daemon->reloads_ok),
-                atomic_load(&daemon->reloads_failed), totals.workers_up, totals.workers,
-                totals.hosts_up, totals.hosts, netstat_listen_overflows());
-}
-
-static void text_workers(struct text *out, const struct status *status)
-{
-    struct text table = {0};
-    text_add(&table, "#worker\t>id\t>pid\tstate\t>connections\t>accepted\t>lag_ms\t>restarts\t"
-                     ">generation\n");
-    for (uint32_t slot = 0; slot < status_count_slots(status); slot++) {
-        struct status_worker worker;
-        if (!status_read_worker(status, slot, &worker))
-            continue;
-        text_printf(&table,
-                    "worker\t%" PRIu32 "\t%" PRId32 "\t%s\t%" PRIu64 "\t%" PRIu64
-                    "\t%.1f\t%" PRIu64 "\t%" PRIu64 "\n",
-                    worker.id, worker.pid, worker.state, worker.connections,
-                    worker.accepted_total, worker.lag_ms, worker.restarts, worker.generation);
-    }
-    columns_align(out, &table);
-    text_add(out, "\n");
-    text_fini(&table);
-}
-
-static void text_service(struct text *table, const struct status *status, size_t index)
-{
-    const struct model_service *service = &status->model->services[index];
-    struct service_figures figures;
-    status_read_service(status, index, &figures);
-    uint64_t errors = 0;
-    for (size_t i = OUTCOME_OK + 1; i < OUTCOMES; i++)
-        errors += figures.outcomes[i];
-
-    text_add(table, "service\t");
-    columns_add_word(table, service->name);
-    text_add(table, "\t");
-    for (size_t i = 0; i < service->n_listens; i++) {
-        char address[ADDR_TEXT_BYTES];
-        if (i > 0)
-            text_add(table, ",");
-        columns_add_word(table, status_print_listen(address, &service->listens[i]));
-    }
-    text_add(table, "\t");
-    columns_add_word(table, status->model->groups[service->group].name);
-    text_printf(table, "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n",
-                gauge(figures.connections), figures.connections_total, figures.bytes_in,
-                figures.bytes_out, errors);
-}
-
-static void text_host(struct text *table, const char *service, const char *group,
-                      const struct status_host *host)
-{
-    const struct host_figures *figures = &host->figures;
-    text_add(table, "host\t");
-    columns_add_word(table, service);
-    text_add(table, "\t");
-    columns_add_word(table, group);
-    text_add(table, "\t");
-    columns_add_word(table, host->model->name);
-    text_add(table, "\t");
-    columns_add_word(table, host->address);
-    text_printf(table,
-                "\t%s\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
-                "\t%" PRIu64 "\t",
-                host_state_word(host->state), host->weight, gauge(figures->in_flight),
-                figures->connections_total, figures->bytes_in, figures->bytes_out,
-                figures->failures_total);
-    if (host->since_ns == 0)
-        text_add(table, "-");
-    show_time(table, host->since_ns);
-    text_add(table, "\t");
-    if (host->reason[0] == '\0')
-        text_add(table, "-");
-    text_add_escaped(table, host->reason);
-    text_add(table, "\n");
-}
-
-void view_text(struct text *out, const struct status *status)
-{
-    text_daemon(out, status);
-    text_workers(out, status);
-
-    struct text table = {0};
-    text_add(&table, "#service\tname\tlisten\tgroup\t>connections\t>total\t>bytes_in\t"
-                     ">bytes_out\t>errors\n");
-    for (size_t i = 0; i < status->model->n_services; i++)
-        text_service(&table, status, i);
-    columns_align(out, &table);
-    text_add(out, "\n");
-
-    text_clear(&table);
-    text_add(&table, "#host\tservice\tgroup\tname\taddress\tstate\t>weight\t>connections\t"
-                     ">total\t>bytes_in\t>bytes_out\t>failures\tsince\treason\n");
-    for (size_t i = 0; i < status->model->n_services; i++) {
-        const struct model_service *service = &status->model->services[i];
-        const struct model_group *group = &status->model->groups[service->group];
-        for (size_t j = 0; j < group->n_hosts; j++) {
-            struct status_host host;
-            status_read_host(status, service->group, j, &host);
-            text_host(&table, service->name, group->name, &host);
-        }
-    }
-    columns_align(out, &table);
-    text_fini(&table);
 }

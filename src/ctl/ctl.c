@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/text.h"
+#include "ctl/words.h"
 #include "net/ask.h"
 
 #define DEFAULT_SOCKET "/run/gaidaros/control.sock"
@@ -37,6 +38,27 @@ static const struct command commands[] = {
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 
+/* The calls as help shows them; those of later versions are left out. */
+struct call_word {
+    const char *word, *fields, *says;
+};
+/* clang-format off */
+#define CALL_NOW(call, handler, fields, says) {#call, fields, says},
+#define CALL_LATER(call, fields)
+/* clang-format on */
+static const struct call_word calls[] = {CALL_WORDS(CALL_NOW, CALL_LATER)};
+
+#define N_CALLS (sizeof calls / sizeof *calls)
+
+static void print_calls(void)
+{
+    for (size_t i = 0; i < N_CALLS; i++) {
+        printf("  %-14s  %s\n", calls[i].word, calls[i].says);
+        if (calls[i].fields[0] != '\0')
+            printf("  %-14s    fields: %s\n", "", calls[i].fields);
+    }
+}
+
 static void print_help(void)
 {
     printf("usage: gaidarosctl [-s SOCKET] [-o text|json] COMMAND\n"
@@ -44,10 +66,12 @@ static void print_help(void)
            "\n"
            "commands:\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-10s  %s\n", commands[i].word, commands[i].says);
-    printf("calls:\n"
-           "  %-10s  read the configuration file again\n"
-           "\n"
+        printf("  %-14s  %s\n", commands[i].word, commands[i].says);
+    printf(
+        "\ncalls (a field in [] may be left out; a name is that of all addresses of a host,\n"
+        "or NAME@ADDRESS):\n");
+    print_calls();
+    printf("\n"
            "options:\n"
            "  -s, --socket SOCKET     the daemon's control socket\n"
            "                          (default: $" SOCKET_VARIABLE ", else " DEFAULT_SOCKET
@@ -56,8 +80,7 @@ static void print_help(void)
            "  -V, --version           print the version\n"
            "  -h, --help              print this\n"
            "\n"
-           "exit status: 0 done, 1 refused, 2 wrong usage, 3 no daemon answers\n",
-           "reload");
+           "exit status: 0 done, 1 refused, 2 wrong usage, 3 no daemon answers\n");
 }
 
 static int wrong_usage(const char *what)

@@ -54,12 +54,12 @@ struct director {
     struct received received;
     struct segment segment;
     bool has_segment;
+    struct bells bells; /* of the workers */
     struct task_threads *tasks;
     struct server *server;
     struct log_end log, access;
     struct agreed current, prepared;
     uint64_t aborted; /* PREPARE of this and earlier generations is off */
-    struct bells bells;
     struct auditor auditor;
     uint64_t flushed_ns;
     struct ev_io on_channel, on_tasks;
@@ -199,6 +199,20 @@ static int ask_reload(void *context, uint64_t ticket)
 {
     const struct message message = {.kind = MSG_RELOAD, .number = ticket};
     return say(context, &message, NULL);
+}
+
+static int ask_reopen(void *context, uint64_t ticket)
+{
+    const struct message message = {.kind = MSG_REOPEN, .number = ticket};
+    return say(context, &message, NULL);
+}
+
+/* A pick looks at the rows by itself; who waits for a host or has connections to close must be woken. */
+static void tell_of_change(void *context)
+{
+    struct director *d = context;
+    atomic_fetch_add(&d->segment.daemon->change, 1);
+    bells_ring_all(&d->bells);
 }
 
 /* The message's text, NUL-terminated, with an end cut that would only be a blank line. */
@@ -460,9 +474,13 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int events
 
 static int init(struct director *d, int channel_fd)
 {
-    const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
-    channel_init(&d->channel, channel_fd);
+    const struct admin_actions actions = {.context = d,
+                                          .look = look,
+                                          .reload = ask_reload,
+                                          .reopen = ask_reopen,
+                                          .changed = tell_of_change};
     bells_init(&d->bells);
+    channel_init(&d->channel, channel_fd);
     d->loop = ev_loop_new(EVFLAG_NOENV);
     if (d->loop == NULL) {
         log_error("no event loop can be had");

@@ -23,12 +23,45 @@
 #include "master/paths.h"
 #include "master/processors.h"
 #include "master/remote.h"
+#include "master/requests.h"
 #include "master/stop.h"
 #include "master/trial.h"
 #include "master/versions.h"
 
 #define HOUSEKEEPING_S 0.1
 #define RENEW_AFTER_S 0.3 /* time for the director to give its last answer */
+
+/* ---- logs ---- */
+
+/* New files under the old names; where that fails, the old ones go on and error tells why. */
+static bool reopen_logs(struct master *master, struct text *error)
+{
+    struct sinks fresh = {0}, before = master->sinks;
+    if (master->rollout.current == NULL) {
+        text_add(error, "the daemon is only starting");
+        return false;
+    }
+    if (sinks_open(&fresh, &master->rollout.current->model->global, error) != 0) {
+        log_error("the logs are not reopened: %s", error->at != NULL ? error->at : "");
+        return false;
+    }
+    master->sinks = fresh;
+    sinks_use(&master->sinks);
+    greeting_send_logs(master);
+    sinks_close(&before);
+    log_info("logs reopened");
+    return true;
+}
+
+static void reopen_for(struct master *master, const struct request *request)
+{
+    struct text said = {0};
+    bool is_done = reopen_logs(master, &said);
+    if (is_done)
+        text_add(&said, "logs reopened");
+    requests_answer_one(master, request, is_done, said.at != NULL ? said.at : "out of memory");
+    text_fini(&said);
+}
 
 /* ---- children ---- */
 
@@ -55,6 +88,12 @@ static void on_message(void *context, struct child *child, struct received *mess
     case MSG_RELOAD:
         if (is_director)
             rollout_request(master, ASKER_DIRECTOR, message->head.number, child->pid);
+        return;
+    case MSG_REOPEN:
+        if (is_director)
+            reopen_for(master, &(struct request){.asker = ASKER_DIRECTOR,
+                                                 .number = message->head.number,
+                                                 .pid = child->pid});
         return;
     case MSG_SHUTDOWN:
         if (is_director)
@@ -131,28 +170,10 @@ static void on_supervisor(struct ev_loop *loop, struct ev_io *watch, int revents
 
 /* ---- signals and timers ---- */
 
-/* New files under the old names; where that fails, the old ones go on. */
-static void reopen_logs(struct master *master)
-{
-    struct sinks fresh = {0}, before = master->sinks;
-    struct text error = {0};
-    if (master->rollout.current == NULL)
-        return;
-    if (sinks_open(&fresh, &master->rollout.current->model->global, &error) != 0) {
-        log_error("the logs are not reopened: %s", error.at);
-        text_fini(&error);
-        return;
-    }
-    master->sinks = fresh;
-    sinks_use(&master->sinks);
-    greeting_send_logs(master);
-    sinks_close(&before);
-    log_info("logs reopened");
-}
-
 static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents)
 {
     struct master *master = watch->data;
+    struct text error = {0};
     (void)loop;
     (void)revents;
     switch (watch->signum) {
@@ -164,7 +185,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents
         stop_begin(master, STOP_AT_LEISURE);
         break;
     case SIGUSR1:
-        reopen_logs(master);
+        (void)reopen_logs(master, &error);
         break;
     case SIGUSR2:
         log_warning("SIGUSR2: upgrading the binary is not yet supported");
@@ -172,6 +193,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents
     default:
         stop_begin(master, STOP_IN_TIME);
     }
+    text_fini(&error);
 }
 
 static void on_housekeeping(struct ev_loop *loop, struct ev_timer *timer, int revents)

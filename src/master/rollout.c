@@ -285,7 +285,9 @@ static void commit(struct master *master)
     }
     rollout->stage = ROLLOUT_COMMITTING;
     rollout->are_doors_changed |= doors_commit(&master->doors);
-    rows_commit(master->rows, next->model, &next->rows, true);
+    rows_commit(master->rows, next->model, &next->rows);
+    rows_keep_enabled(master->rows, rollout->current != NULL ? rollout->current->model : NULL,
+                      next->model, &next->rows);
     supervisor_set_limits(master->supervisor, global->adopt_timeout_ms,
                           global->stuck_timeout_ms);
     switch_logs(master);

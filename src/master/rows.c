@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/text.h"
 
 /*
@@ -158,9 +159,12 @@ static bool is_unresolved(const struct model_host *host)
 /* Lays the file's word over the row. */
 static void apply_file(const struct rows *rows, uint32_t number, const struct model_host *host)
 {
+    struct host_row *row = &rows->segment->hosts[number];
+    atomic_store(&row->drain_until_ns, 0);
+    atomic_store(&row->drain_from_ns, 0);
     host_set_admin(rows->segment, number, admin_of(host->state));
     host_set_weight(rows->segment, number, (uint32_t)host->weight);
-    atomic_store(&rows->segment->hosts[number].line_hash, hash_line(rows, host));
+    atomic_store(&row->line_hash, hash_line(rows, host));
 }
 
 static int take_services(struct rows *rows, const struct model *model, struct bundle_rows *out)
@@ -246,11 +250,8 @@ int rows_take(struct rows *rows, const struct model *model, struct bundle_rows *
     return -1;
 }
 
-void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken,
-                 bool is_reload)
+void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken)
 {
-    for (size_t i = 0; i < taken->n_services && is_reload; i++)
-        atomic_store(&rows->segment->services[taken->services[i]].enabled, 0);
     size_t at = 0;
     for (size_t i = 0; i < model->n_groups; i++) {
         for (size_t k = 0; k < model->groups[i].n_hosts; k++, at++) {
@@ -266,6 +267,44 @@ void rows_commit(struct rows *rows, const struct model *model, const struct bund
             rows->hosts.numbers[i]->is_current = false;
     for (size_t i = 0; i < taken->n_hosts; i++)
         rows->hosts.numbers[taken->hosts[i]]->is_current = true;
+}
+
+/* The name of the group at a place of a service: 0 = `group`, n = the n-th of `standby`. */
+static const char *group_at(const struct model *model, const struct model_service *service,
+                            size_t place)
+{
+    size_t group = place == 0 ? service->group : service->standby[place - 1];
+    return model->groups[group].name;
+}
+
+static bool has_same_groups(const struct model *before, const struct model *model,
+                            const struct model_service *service)
+{
+    for (size_t i = 0; before != NULL && i < before->n_services; i++) {
+        const struct model_service *old = &before->services[i];
+        if (strcmp(old->name, service->name) != 0)
+            continue;
+        bool is_same = old->n_standby == service->n_standby;
+        for (size_t place = 0; is_same && place <= service->n_standby; place++)
+            is_same =
+                strcmp(group_at(before, old, place), group_at(model, service, place)) == 0;
+        return is_same;
+    }
+    return false;
+}
+
+void rows_keep_enabled(struct rows *rows, const struct model *before, const struct model *model,
+                       const struct bundle_rows *taken)
+{
+    for (size_t i = 0; i < model->n_services; i++) {
+        const struct model_service *service = &model->services[i];
+        struct service_row *row = &rows->segment->services[taken->services[i]];
+        if (atomic_load(&row->enabled) == 0 || has_same_groups(before, model, service))
+            continue;
+        atomic_store(&row->enabled, 0);
+        log_info("service %s: its groups have changed, the file's group %s is in force",
+                 service->name, group_at(model, service, 0));
+    }
 }
 
 void rows_give(struct rows *rows, struct bundle_rows *taken)

@@ -10,15 +10,19 @@
 
 #define RIG_HOSTILE "\"><script>alert(1)</script>\n'&\xff"
 
-/* Two services that share one group of three hosts; worker 0 up, 1 stuck, slot 2 free. */
+/*
+ * Two services that share the group main of three hosts; worker 0 up, 1 stuck, slot 2 free.
+ * admin_rig_add_spare gives the first a standby group of one name with two addresses.
+ */
 struct admin_rig {
     struct segment segment;
     struct model model;
     struct model_service services[2];
     struct model_listen listens[2];
-    struct model_group groups[1];
-    struct model_host hosts[3];
-    uint32_t service_rows[2], group_rows[1], host_rows[3], listener_rows[2];
+    struct model_group groups[2];
+    struct model_host hosts[5]; /* three of main, two of spare */
+    size_t standby[1];
+    uint32_t service_rows[2], group_rows[2], host_rows[5], listener_rows[2];
     struct bundle_rows rows;
     struct status status;
 };
@@ -30,6 +34,8 @@ static inline void admin_rig_fill(struct admin_rig *rig)
     const char *const addresses[] = {"10.0.0.11:8080", "10.0.0.12:8080", "10.0.0.13:8080"};
     for (uint32_t i = 0; i < 3; i++) {
         rig->hosts[i] = (struct model_host){.name = names[i],
+                                            .line_name = names[i],
+                                            .lookup = "",
                                             .address_text = addresses[i],
                                             .weight = 3,
                                             .max_connections = 200};
@@ -79,6 +85,33 @@ static inline void admin_rig_count(struct admin_rig *rig)
         atomic_store(&service->outcomes[OUTCOME_CONNECT_FAILED], 7);
     }
     atomic_store(&segment->hosts[10].in_flight, 4);
+}
+
+static inline void admin_rig_add_spare(struct admin_rig *rig)
+{
+    static const char *const names[] = {"db@192.0.2.1", "db@192.0.2.2"};
+    for (uint32_t i = 0; i < 2; i++) {
+        rig->hosts[3 + i] = (struct model_host){.name = names[i],
+                                                .line_name = "db",
+                                                .lookup = "db.example",
+                                                .address_text = "db.example:5432",
+                                                .weight = 1};
+        rig->host_rows[3 + i] = 13 + i;
+        host_reset(&rig->segment, 13 + i, 5);
+        host_set_weight(&rig->segment, 13 + i, 1);
+    }
+    rig->groups[1] = (struct model_group){
+        .name = "spare", .hosts = &rig->hosts[3], .n_hosts = 2, .first_host = 3};
+    rig->group_rows[1] = 5;
+    group_reset(&rig->segment, 5);
+    rig->standby[0] = 1;
+    rig->services[0].standby = rig->standby;
+    rig->services[0].n_standby = 1;
+    rig->services[0].failover = true;
+    rig->model.n_groups = 2;
+    rig->model.n_hosts = 5;
+    rig->rows.n_groups = 2;
+    rig->rows.n_hosts = 5;
 }
 
 /* test setup: *state is the rig */

@@ -15,7 +15,7 @@
 /* What the director would do, noted. */
 struct asked {
     uint64_t ticket;
-    int times, error;
+    int times, reopens, error;
 };
 
 static int reload(void *context, uint64_t ticket)
@@ -27,10 +27,17 @@ static int reload(void *context, uint64_t ticket)
     return asked->error != 0 ? -1 : 0;
 }
 
+static int reopen(void *context, uint64_t ticket)
+{
+    struct asked *asked = context;
+    asked->reopens++;
+    return reload(context, ticket);
+}
+
 static enum call_verdict begin(struct asked *asked, const char *name, enum access access,
                                const char *body, struct answer *answer)
 {
-    const struct admin_actions actions = {.context = asked, .reload = reload};
+    const struct admin_actions actions = {.context = asked, .reload = reload, .reopen = reopen};
     const struct call_request request = {.name = name,
                                          .access = access,
                                          .type = "application/x-www-form-urlencoded",
@@ -54,6 +61,20 @@ static void reload_waits_for_its_result(void **state)
     assert_string_equal(
         answer.body.at,
         "{\"ok\":true,\"generation\":8,\"message\":\"say \\u0022hi\\u0022\"}\n");
+    answer_fini(&answer);
+}
+
+static void close_log_is_master_s_to_do(void **state)
+{
+    (void)state;
+    struct asked asked = {0};
+    struct answer answer = {0};
+    assert_int_equal(begin(&asked, "closeLog", ACCESS_FULL, "", &answer), CALL_WAITS);
+    assert_int_equal(asked.reopens, 1);
+    assert_int_equal(asked.ticket, 42);
+    assert_int_equal(begin(&asked, "closeLog", ACCESS_READONLY, "", &answer), CALL_ANSWERED);
+    assert_int_equal(answer.status, 403);
+    assert_int_equal(asked.reopens, 1);
     answer_fini(&answer);
 }
 
@@ -104,10 +125,9 @@ static void later_call_is_named_as_not_yet_supported(void **state)
 {
     (void)state;
     static const char *const later[] = {
-        "addHost",    "delHost",    "delAllHosts", "hostAdminDown",  "hostAdminUp",
-        "hostDrain",  "setWeight",  "retryHost",   "enableGroup",    "changeScheduler",
-        "newService", "delService", "newGroup",    "delGroup",       "addUser",
-        "delUser",    "closeLog",   "saveConfig",  "killConnection", "shutdown"};
+        "addHost",    "delHost",        "delAllHosts", "changeScheduler", "newService",
+        "delService", "newGroup",       "delGroup",    "addUser",         "delUser",
+        "saveConfig", "killConnection", "shutdown"};
     struct asked asked = {0};
     struct answer answer = {0};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
@@ -148,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reload_waits_for_its_result),
+        cmocka_unit_test(close_log_is_master_s_to_do),
         cmocka_unit_test(refused_reload_tells_every_problem),
         cmocka_unit_test(readonly_door_changes_nothing),
         cmocka_unit_test(unknown_call_suggests_the_nearest),

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -273,6 +274,58 @@ static void passes_a_reload_to_master(void **state)
     assert_int_equal(stop(rig), 0);
 }
 
+static void passes_close_log_to_master(void **state)
+{
+    struct rig *rig = *state;
+    commit(rig, 1);
+    pid_t client = fork();
+    if (client == 0) {
+        struct ask_answer answer = {0};
+        struct text why = {0};
+        int result = ask(rig->control, "POST", "/api/closeLog", NULL, &answer, &why);
+        _exit(result == 0 && answer.status == 200 &&
+                      strstr(answer.body.at, "\"message\":\"logs reopened\"") != NULL
+                  ? 0
+                  : 1);
+    }
+    struct message result = {
+        .kind = MSG_RESULT, .flag = 1, .number = hear(rig, MSG_REOPEN)->number};
+    static const char text[] = "logs reopened";
+    assert_int_equal(channel_send(&rig->channel, &result, text, strlen(text), NULL, 0), 0);
+    int status = -1;
+    assert_int_equal(waitpid(client, &status, 0), client);
+    assert_int_equal(status, 0);
+    assert_int_equal(stop(rig), 0);
+}
+
+/* Rung before the answer: who asks afterwards finds every worker told. */
+static void rings_every_bell_when_a_row_was_changed(void **state)
+{
+    struct rig *rig = *state;
+    const uint32_t slots[] = {0, 7};
+    const int bells[] = {eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                         eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    struct ask_answer answer = {0};
+    struct text why = {0};
+    uint64_t rung, before;
+    tell(rig, MSG_BELLS, 0, bells, 2, slots, sizeof slots);
+    commit(rig, 1);
+    before = atomic_load(&rig->segment.daemon->change);
+    host_reset(&rig->segment, 0, 0);
+    const char *body = "{\"service\":\"web\",\"group\":\"main\",\"name\":\"app1\"}";
+    assert_int_equal(ask(rig->control, "POST", "/api/hostAdminDown", body, &answer, &why), 0);
+    if (answer.status != 200)
+        fail_msg("%s", answer.body.at);
+    text_fini(&answer.body);
+    assert_int_equal(atomic_load(&rig->segment.hosts[0].admin), ADMIN_DOWN);
+    assert_true(atomic_load(&rig->segment.daemon->change) > before);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read(bells[i], &rung, sizeof rung), sizeof rung);
+        close(bells[i]);
+    }
+    assert_int_equal(stop(rig), 0);
+}
+
 static void writes_every_line_before_it_ends(void **state)
 {
     struct rig *rig = *state;
@@ -314,6 +367,8 @@ int main(void)
         RIG_TEST(forgets_what_is_aborted),
         RIG_TEST(drains_as_told),
         RIG_TEST(passes_a_reload_to_master),
+        RIG_TEST(passes_close_log_to_master),
+        RIG_TEST(rings_every_bell_when_a_row_was_changed),
         RIG_TEST(writes_every_line_before_it_ends),
         RIG_TEST(ends_when_master_is_gone),
     };

@@ -89,13 +89,13 @@ static void script_and_page_agree_on_cells(void **state)
     struct answer page = {0}, script = {0};
     get("/", &rig->status, &page);
     get("/page.js", &rig->status, &script);
-    const char *row = strstr(page.body.at, "<tr id=\"s0h0\">");
+    const char *row = strstr(page.body.at, "<tr id=\"s0g0h0\"");
     assert_non_null(row);
     const char *end = strstr(row, "</tr>");
     size_t cells = 0, names = 0;
     for (const char *at = row; (at = strstr(at, "<td")) != NULL && at < end; at++)
         cells++;
-    const char *list = strstr(script.body.at, "const [, state, weight,");
+    const char *list = strstr(script.body.at, "const [, state, reason,");
     assert_non_null(list);
     for (const char *at = list; *at != ']'; at++)
         names += *at == ',';

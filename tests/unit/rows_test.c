@@ -62,7 +62,7 @@ static struct taken take(const struct rig *rig, const char *hosts)
 
 static void commit(const struct rig *rig, const struct taken *taken)
 {
-    rows_commit(rig->rows, taken->model, &taken->rows, true);
+    rows_commit(rig->rows, taken->model, &taken->rows);
 }
 
 static void give(const struct rig *rig, struct taken *taken)
@@ -182,6 +182,70 @@ static void row_is_free_when_the_last_generation_is_gone(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A model of one service over groups a, b, c in this order. */
+struct groups {
+    struct model model;
+    struct model_service service;
+    struct model_group groups[3];
+    size_t standby[2];
+};
+
+static void fill_groups(struct groups *out, const char *names, size_t n_standby)
+{
+    static const char *const words[] = {"a", "b", "c"};
+    *out = (struct groups){.standby = {1, 2}};
+    for (size_t i = 0; i <= n_standby; i++)
+        out->groups[i].name = words[names[i] - 'a'];
+    out->service =
+        (struct model_service){.name = "web", .standby = out->standby, .n_standby = n_standby};
+    out->model = (struct model){.groups = out->groups,
+                                .n_groups = n_standby + 1,
+                                .services = &out->service,
+                                .n_services = 1};
+}
+
+static void group_in_force_stays_while_its_service_s_groups_do(void **state)
+{
+    struct rig *rig = *state;
+    struct groups before, same, other, fewer;
+    uint32_t number = 3;
+    const struct bundle_rows taken = {.services = &number, .n_services = 1};
+    _Atomic uint32_t *enabled = &rig->segment.services[3].enabled;
+    fill_groups(&before, "abc", 2);
+    fill_groups(&same, "abc", 2);
+    fill_groups(&other, "acb", 2);
+    fill_groups(&fewer, "ab", 1);
+    atomic_store(enabled, 2);
+    rows_keep_enabled(rig->rows, &before.model, &same.model, &taken);
+    assert_int_equal(atomic_load(enabled), 2);
+    rows_keep_enabled(rig->rows, &before.model, &other.model, &taken);
+    assert_int_equal(atomic_load(enabled), 0);
+    atomic_store(enabled, 1);
+    rows_keep_enabled(rig->rows, &before.model, &fewer.model, &taken);
+    assert_int_equal(atomic_load(enabled), 0);
+    atomic_store(enabled, 1);
+    rows_keep_enabled(rig->rows, NULL, &same.model, &taken);
+    assert_int_equal(atomic_load(enabled), 0);
+}
+
+static void changed_line_ends_a_drain_over_time(void **state)
+{
+    struct rig *rig = *state;
+    struct taken first = take(rig, "host = a 127.0.0.1:1\n");
+    commit(rig, &first);
+    struct host_row *row = &rig->segment.hosts[first.rows.hosts[0]];
+    host_set_admin(&rig->segment, first.rows.hosts[0], ADMIN_DRAIN);
+    atomic_store(&row->drain_until_ns, 5);
+    commit(rig, &first);
+    assert_int_equal(atomic_load(&row->drain_until_ns), 5);
+    struct taken second = take(rig, "host = a 127.0.0.1:1 weight=2\n");
+    commit(rig, &second);
+    assert_int_equal(atomic_load(&row->drain_until_ns), 0);
+    assert_int_equal(atomic_load(&row->admin), ADMIN_UP);
+    give(rig, &first);
+    give(rig, &second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +255,8 @@ int main(void)
         TEST(what_an_admin_set_survives_until_the_line_changes),
         TEST(host_that_was_gone_comes_back_as_the_file_says),
         TEST(row_is_free_when_the_last_generation_is_gone),
+        TEST(group_in_force_stays_while_its_service_s_groups_do),
+        TEST(changed_line_ends_a_drain_over_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

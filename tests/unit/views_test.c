@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of running.json with running.txt. */
+/* Tests of running.json. */
 #include "admin/views.h"
 
 #include <setjmp.h>
@@ -159,26 +159,68 @@ static void json_carries_hostile_names_unharmed(void **state)
     json_decref(json);
 }
 
-static void text_is_one_line_a_thing(void **state)
+static const json_t *host_of(const json_t *json, size_t group, size_t host)
 {
-    const struct admin_rig *rig = *state;
-    struct text text = {0};
-    view_text(&text, &rig->status);
-    size_t hosts = 0, services = 0, workers = 0, daemons = 0;
-    for (const char *line = text.at; *line != '\0'; line = strchr(line, '\n') + 1) {
-        hosts += strncmp(line, "host ", 5) == 0;
-        services += strncmp(line, "service ", 8) == 0;
-        workers += strncmp(line, "worker ", 7) == 0;
-        daemons += strncmp(line, "daemon ", 7) == 0;
-        assert_non_null(strchr(line, '\n'));
-    }
-    assert_int_equal(daemons, 1);
-    assert_int_equal(workers, 2);
-    assert_int_equal(services, 2);
-    assert_int_equal(hosts, 6); /* two services show the same three */
-    assert_non_null(strstr(text.at, "\\x22><script>alert(1)</script>\\x0a\\x27&\\xff"));
-    assert_null(strstr(text.at, RIG_HOSTILE));
-    text_fini(&text);
+    const json_t *service = json_array_get(json_object_get(json, "services"), 0);
+    const json_t *found = json_array_get(json_object_get(service, "groups"), group);
+    return json_array_get(json_object_get(found, "hosts"), host);
+}
+
+static void json_tells_of_checks_and_changes(void **state)
+{
+    struct admin_rig *rig = *state;
+    struct host_row *row = &rig->segment.hosts[10];
+    json_t *json = view(rig);
+    const json_t *host = host_of(json, 0, 0);
+    static const char *const unknown[] = {"check_ms", "next_check_s", "slow_start",
+                                          "drain_left_s"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        assert_true(json_is_null(json_object_get(host, unknown[i])));
+    assert_string_equal(string(host, "check"), "none");
+    assert_int_equal(json_array_size(json_object_get(host, "changes")), 0);
+    json_decref(json);
+
+    rig->groups[0].check = (struct model_check){.kind = CHECK_TALK, .text = "send \"a\\r\""};
+    atomic_store(&row->checks_total, 7);
+    atomic_store(&row->check_failures_total, 2);
+    atomic_store(&row->check_took_ns, 1250000);
+    atomic_store(&row->next_check_ns, rig->status.now_ns + 1500 * CLOCK_NS_PER_MS);
+    host_set_health(&rig->segment, 10, HEALTH_DOWN, "no \"answer\"");
+    json = view(rig);
+    host = host_of(json, 0, 0);
+    assert_string_equal(string(host, "check"), "send \"a\\r\"");
+    assert_int_equal(number(host, "checks_total"), 7);
+    assert_int_equal(number(host, "check_failures_total"), 2);
+    assert_true(json_number_value(json_object_get(host, "check_ms")) == 1.25);
+    assert_true(json_number_value(json_object_get(host, "next_check_s")) == 1.5);
+    const json_t *change = json_array_get(json_object_get(host, "changes"), 0);
+    assert_string_equal(string(change, "state"), "down");
+    assert_string_equal(string(change, "reason"), "no \"answer\"");
+    assert_int_equal(strlen(string(change, "time")), strlen("2026-11-22T07:00:00Z"));
+    json_decref(json);
+}
+
+static void json_lists_standby_groups_with_their_roles(void **state)
+{
+    struct admin_rig *rig = *state;
+    admin_rig_add_spare(rig);
+    rig->services[0].max_connections = 1000;
+    atomic_store(&rig->segment.services[5].enabled, 1);
+    json_t *json = view(rig);
+    const json_t *service = json_array_get(json_object_get(json, "services"), 0);
+    assert_string_equal(string(service, "group"), "main");
+    assert_string_equal(string(service, "enabled"), "spare");
+    assert_int_equal(number(service, "max_connections"), 1000);
+    const json_t *groups = json_object_get(service, "groups");
+    assert_int_equal(json_array_size(groups), 2);
+    const json_t *main = json_array_get(groups, 0), *spare = json_array_get(groups, 1);
+    assert_string_equal(string(main, "name"), "main");
+    assert_string_equal(string(main, "role"), "standby");
+    assert_int_equal(number(main, "usable"), 3);
+    assert_true(json_is_false(json_object_get(main, "fail_open")));
+    assert_string_equal(string(spare, "role"), "enabled");
+    assert_string_equal(string(host_of(json, 1, 1), "name"), "db@192.0.2.2");
+    json_decref(json);
 }
 
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, admin_rig_open, admin_rig_close)
@@ -190,7 +232,8 @@ int main(void)
         RIG_TEST(json_shows_what_the_rows_hold),
         RIG_TEST(json_errors_leave_out_good_ends),
         RIG_TEST(json_carries_hostile_names_unharmed),
-        RIG_TEST(text_is_one_line_a_thing),
+        RIG_TEST(json_tells_of_checks_and_changes),
+        RIG_TEST(json_lists_standby_groups_with_their_roles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
