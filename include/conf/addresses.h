@@ -3,9 +3,11 @@
 #ifndef CONF_ADDRESSES_H
 #define CONF_ADDRESSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "net/addr.h"
 
 /* One meaning of a name. */
@@ -17,7 +19,7 @@ struct address {
 
 /* A name with its addresses, in ascending order, so that the order of an answer means nothing. */
 struct address_entry {
-    const char *lookup; /* as model_host.lookup */
+    char *lookup; /* as model_host.lookup; owned */
     struct address *addresses;
     size_t n;
 };
@@ -31,8 +33,10 @@ struct addresses {
 #define ADDRESSES_A_NAME 256 /* most addresses of one name; further ones are left out */
 
 /*
- * Says what a name means from now on; the addresses are copied, sorted, freed of double ones.
- * n  0 forgets the name
+ * Says what a name means from now on; the addresses are copied, sorted, freed of double ones and
+ * of those that nothing can be connected to (0.0.0.0, ::, 255.255.255.255, multicast, a service
+ * record without a port); weights are brought to 1 to 256, ports and weights of a plain name to 0 and 1.
+ * n  0 forgets the name, as does having no address left
  * Returns 1 when that changes something, 0 when not, -1 with errno ENOMEM.
  */
 int addresses_set(struct addresses *addresses, const char *lookup, const struct address *found,
@@ -51,6 +55,13 @@ int addresses_encode(const struct addresses *addresses);
  * Returns 0, or -1 with errno EPROTO (out is empty then) or ENOMEM.
  */
 int addresses_decode(int fd, struct addresses *out);
+
+/* As encode and decode, into and out of a text; *at is moved behind what was read, -1 leaves out empty. */
+void addresses_add(struct text *out, const struct addresses *addresses);
+int addresses_take(const char **at, const char *end, struct addresses *out);
+
+/* True for an IP address that something can be connected to; its port does not matter. */
+bool address_is_usable(const struct addr *address);
 
 /* A copy of all. 0 or -1 with errno ENOMEM. */
 int addresses_copy(struct addresses *out, const struct addresses *from);

@@ -143,10 +143,10 @@ struct model_admin {
 struct model_host {
     const char *name;
     struct addr address;
-    const char *address_text; /* as written in the file */
+    const char *address_text; /* as written in the file; of a name that is known, the address */
     const char *line_name;    /* as name, without what stands behind the @ */
-    const char
-        *lookup; /* "name.example" or "srv:_http._tcp.name.example"; "" = a literal address */
+    /* In lower case "name.example" or "srv:_http._tcp.name.example"; "" = a literal address. */
+    const char *lookup;
     uint16_t lookup_port;    /* 0 for srv */
     int64_t weight;          /* 0 to 256 */
     int64_t max_connections; /* 0 = no limit */

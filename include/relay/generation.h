@@ -11,7 +11,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "conf/bundle.h"
-#include "net/networks.h"
+#include "net/netset.h"
 #include "net/sock.h"
 #include "relay/parked.h"
 
@@ -50,7 +50,7 @@ struct service {
     struct service_shard *shard;
     struct way *ways; /* to `group`, then to each of `standby` */
     uint32_t n_ways;
-    struct networks allow, deny; /* no network in allow: everybody may enter */
+    struct netset allow, deny; /* no network in allow: everybody may enter */
     struct source_limits limits; /* for each source */
 };
 

@@ -3,14 +3,15 @@
 #include "conf/assemble.h"
 
 #include <assert.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "conf/directives.h"
 #include "conf/names.h"
 #include "conf/quotes.h"
 
-#define PROBLEMS_SUGGEST_MOST                                                                  \
-    200 /* beyond so many errors no nearest word is looked for: it costs time */
+#define HOST_WEIGHT_MOST 256
+#define SECTION_LISTS 8 /* most keys of a section that repeat */
 
 struct assembly {
     struct conf_store *store;
@@ -45,6 +46,8 @@ static struct value_context make_context(struct assembly *assembly, const struct
 {
     text_clear(&assembly->why);
     return (struct value_context){.arena = &assembly->store->arena,
+                                  .store = assembly->store,
+                                  .n_elements = 1,
                                   .folder = assembly->store->folder,
                                   .row = row,
                                   .origin = *origin,
@@ -113,16 +116,23 @@ static bool is_default(struct value_context *context, const char *value, bool *i
     return true;
 }
 
-/* Parses one value into field; false with the sentence in assembly->why. */
-static bool parse_line(struct assembly *assembly, const struct conf_line *line, void *field)
+/*
+ * Parses one value into field; false with the sentence in assembly->why.
+ * n_elements  of a row that repeats, how many the value was
+ */
+static bool parse_line(struct assembly *assembly, const struct conf_line *line, void *field,
+                       size_t *n_elements)
 {
     const struct directive *row = line->row;
     struct value_context context = make_context(assembly, row, &line->origin);
     bool may_be_empty = row->may_be_empty || (row->def != NULL && row->def[0] == '\0');
+    *n_elements = 0;
     if (is_empty(line->value) && !may_be_empty) {
         text_add(&assembly->why, "needs a value");
         return false;
     }
+    if (is_empty(line->value) && row->repeats && row->bytes > 0)
+        return true; /* none */
     if (row->is_later) {
         bool is_bad;
         if (is_default(&context, line->value, &is_bad))
@@ -131,7 +141,9 @@ static bool parse_line(struct assembly *assembly, const struct conf_line *line, 
             text_add(&assembly->why, "not yet supported");
         return false;
     }
-    return row->kind->parse(&context, line->value, field);
+    bool is_right = row->kind->parse(&context, line->value, field);
+    *n_elements = context.n_elements;
+    return is_right;
 }
 
 static void refuse_line(struct assembly *assembly, const struct conf_section *section,
@@ -154,38 +166,74 @@ static void refuse_repeated(struct assembly *assembly, const struct conf_section
 
 /* ---- one section ---- */
 
+/* A key that repeats. */
 struct list {
-    const struct directive *row; /* NULL: the section has none */
+    const struct directive *row;
     unsigned char *elements;
+    size_t n, most;
+};
+
+struct lists {
+    struct list at[SECTION_LISTS];
     size_t n;
 };
 
-/* Room for all elements of the section's one list. */
-static bool list_make(struct assembly *assembly, const struct conf_section *section,
-                      struct list *list)
+static struct list *lists_find(struct lists *lists, const struct directive *row)
 {
-    size_t most = 0;
-    *list = (struct list){0};
-    for (const struct conf_line *line = section->first; line != NULL; line = line->next) {
-        if (!line->row->repeats || line->row->bytes == 0)
-            continue;
-        assert(list->row == NULL || list->row == line->row);
-        list->row = line->row;
-        most++;
+    struct list *list = lists->at;
+    while (list < lists->at + lists->n && list->row != row)
+        list++;
+    if (list == lists->at + lists->n) {
+        assert(lists->n < SECTION_LISTS);
+        list->row = row;
+        lists->n++;
     }
-    if (most == 0)
-        return true;
-    list->elements = arena_take_array(&assembly->store->arena, most, list->row->bytes);
-    return list->elements != NULL;
+    return list;
 }
 
-static void list_store(const struct list *list, unsigned char *base)
+/* Room for all elements of the section's lists. */
+static bool lists_make(struct assembly *assembly, const struct conf_section *section,
+                       struct lists *lists)
 {
-    if (list->row == NULL)
-        return;
-    void *elements = list->elements;
-    memcpy(base + list->row->offset, &elements, sizeof elements);
-    memcpy(base + list->row->count_offset, &list->n, sizeof list->n);
+    *lists = (struct lists){0};
+    for (const struct conf_line *line = section->first; line != NULL; line = line->next)
+        if (line->row->repeats && line->row->bytes > 0)
+            lists_find(lists, line->row)->most +=
+                line->row->kind->most != NULL ? line->row->kind->most(line->value) : 1;
+    for (size_t i = 0; i < lists->n; i++) {
+        struct list *list = &lists->at[i];
+        list->elements =
+            arena_take_array(&assembly->store->arena, list->most, list->row->bytes);
+        if (list->elements == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void lists_store(const struct lists *lists, unsigned char *base)
+{
+    for (size_t i = 0; i < lists->n; i++) {
+        const struct list *list = &lists->at[i];
+        void *elements = list->elements;
+        memcpy(base + list->row->offset, &elements, sizeof elements);
+        memcpy(base + list->row->count_offset, &list->n, sizeof list->n);
+    }
+}
+
+/* Fills the section's field or list from one line. */
+static void assemble_line(struct assembly *assembly, const struct conf_section *section,
+                          const struct conf_line *line, struct lists *lists,
+                          unsigned char *base)
+{
+    const struct directive *row = line->row;
+    struct list *list = row->repeats && row->bytes > 0 ? lists_find(lists, row) : NULL;
+    size_t n;
+    void *field = list != NULL ? list->elements + list->n * row->bytes : base + row->offset;
+    if (!parse_line(assembly, line, field, &n))
+        refuse_line(assembly, section, line);
+    else if (list != NULL && !line->is_overridden)
+        list->n += n;
+    assert(list == NULL || list->n <= list->most);
 }
 
 /* Fills the section's struct at base from its lines. */
@@ -193,22 +241,17 @@ static bool assemble_section(struct assembly *assembly, const struct conf_sectio
                              unsigned char *base)
 {
     struct directive_set given = {0}, overridden = {0};
-    struct list list;
-    if (!list_make(assembly, section, &list))
+    struct lists lists;
+    if (!lists_make(assembly, section, &lists))
         return false;
     for (const struct conf_line *line = section->first; line != NULL; line = line->next) {
         const struct directive *row = line->row;
         bool is_new = directives_add(line->is_overridden ? &overridden : &given, row);
         if (!is_new && !row->repeats)
             refuse_repeated(assembly, section, line);
-        bool is_element = row->repeats && row->bytes > 0;
-        void *field = is_element ? list.elements + list.n * row->bytes : base + row->offset;
-        if (!parse_line(assembly, line, field))
-            refuse_line(assembly, section, line);
-        else if (is_element && !line->is_overridden)
-            list.n++;
+        assemble_line(assembly, section, line, &lists, base);
     }
-    list_store(&list, base);
+    lists_store(&lists, base);
     size_t n;
     const struct directive *rows = directives_all(&n);
     for (size_t i = 0; i < n && !section->is_duplicate; i++)
@@ -298,6 +341,103 @@ static bool assemble_sections(struct assembly *assembly)
     return true;
 }
 
+/* ---- names of hosts: a line becomes a host for each address ---- */
+
+static const struct address_entry *meaning_of(const struct conf_store *store,
+                                              const struct model_host *host)
+{
+    return host->lookup[0] != '\0' ? addresses_find(&store->addresses, host->lookup) : NULL;
+}
+
+/* "10.0.0.1:80", or without its port, as printed. False when memory ran out. */
+static bool print_address(struct arena *arena, const struct addr *address,
+                          const char **with_port, const char **without)
+{
+    char text[ADDR_TEXT_BYTES], bare[ADDR_TEXT_BYTES];
+    addr_print(text, address);
+    bool has_brackets = text[0] == '[';
+    size_t length = strcspn(text, has_brackets ? "]" : ":") - has_brackets;
+    memcpy(bare, text + has_brackets, length);
+    *with_port = arena_copy(arena, text, strlen(text));
+    *without = arena_copy(arena, bare, length);
+    return *with_port != NULL && *without != NULL;
+}
+
+static int64_t weigh(int64_t of_host, uint32_t of_record)
+{
+    int64_t weight = of_host * (int64_t)of_record;
+    return weight > HOST_WEIGHT_MOST ? HOST_WEIGHT_MOST : weight;
+}
+
+/* The host that a line is at one address of its name. False when memory ran out. */
+static bool place_host(struct arena *arena, const struct model_host *line,
+                       const struct address *meaning, bool is_alone, struct model_host *out)
+{
+    const char *with_port, *without;
+    *out = *line;
+    out->address = meaning->at;
+    out->weight = weigh(line->weight, meaning->weight);
+    bool is_srv = line->lookup_port == 0;
+    if (!is_srv && meaning->at.any.sa_family == AF_INET)
+        out->address.in.sin_port = htons(line->lookup_port);
+    else if (!is_srv)
+        out->address.in6.sin6_port = htons(line->lookup_port);
+    if (!print_address(arena, &out->address, &with_port, &without))
+        return false;
+    out->address_text = with_port;
+    if (is_alone)
+        return true;
+    /* Of a service record two hosts may lie at one address, on ports of their own. */
+    const char *suffix = is_srv ? with_port : without;
+    size_t length = strlen(line->name), suffix_length = strlen(suffix);
+    char *name = arena_take(arena, length + suffix_length + 2);
+    if (name == NULL)
+        return false;
+    memcpy(name, line->name, length);
+    name[length] = '@';
+    memcpy(name + length + 1, suffix, suffix_length);
+    out->name = name;
+    return true;
+}
+
+/* Puts the hosts that the lines mean in place of these. False when memory ran out. */
+static bool expand_names(struct conf_store *store, struct model_group *group)
+{
+    size_t most = 0, n = 0;
+    bool has_names = false;
+    for (size_t i = 0; i < group->n_hosts; i++) {
+        const struct address_entry *meaning = meaning_of(store, &group->hosts[i]);
+        most += meaning != NULL ? meaning->n : 1;
+        has_names |= meaning != NULL;
+    }
+    if (!has_names)
+        return true;
+    struct model_host *hosts = arena_take_array(&store->arena, most, sizeof *hosts);
+    if (hosts == NULL)
+        return false;
+    for (size_t i = 0; i < group->n_hosts; i++) {
+        const struct model_host *line = &group->hosts[i];
+        const struct address_entry *meaning = meaning_of(store, line);
+        if (meaning == NULL)
+            hosts[n++] = *line;
+        for (size_t k = 0; meaning != NULL && k < meaning->n; k++)
+            if (!place_host(&store->arena, line, &meaning->addresses[k], meaning->n == 1,
+                            &hosts[n++]))
+                return false;
+    }
+    group->hosts = hosts;
+    group->n_hosts = n;
+    return true;
+}
+
+static bool expand_groups(struct conf_store *store, struct model *model)
+{
+    for (size_t i = 0; i < model->n_groups; i++)
+        if (!expand_names(store, &model->groups[i]))
+            return false;
+    return true;
+}
+
 static void number_parts(struct model *model)
 {
     for (size_t i = 0; i < model->n_groups; i++) {
@@ -337,7 +477,7 @@ struct model *model_assemble(struct conf_store *store, struct problems *problems
         model->store = store;
         model->global = assembly.global;
         model->admin = assembly.admin;
-        is_done = assemble_sections(&assembly);
+        is_done = assemble_sections(&assembly) && expand_groups(store, model);
     }
     if (is_done) {
         struct model_global *global = &model->global;

@@ -18,9 +18,6 @@
 #include "conf/store.h"
 #include "conf/surroundings.h"
 
-#define PROBLEMS_SUGGEST_MOST                                                                  \
-    200 /* beyond so many errors no nearest word is looked for: it costs time */
-
 /* ---- what the reader hands on ---- */
 
 struct collector {
@@ -329,7 +326,11 @@ struct model *conf_load(const struct conf_request *request, struct problems *pro
         store_free(store);
         return NULL;
     }
+    store->may_read = true;
     struct collector collector = {.store = store, .problems = problems};
+    if (request->addresses != NULL &&
+        addresses_copy(&store->addresses, request->addresses) != 0)
+        collect_no_memory(&collector);
     if (request->path != NULL)
         collect_file(&collector);
     else

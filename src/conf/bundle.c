@@ -3,26 +3,23 @@
 #include "conf/bundle.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "conf/assemble.h"
 #include "conf/directives.h"
+#include "conf/sealed.h"
 #include "conf/store.h"
 
 /*
- * A head, the four arrays of row numbers, then the effective lines: path, folder, and for
- * each section its kind, name, origin, number of lines and these as key, value, origin. A
+ * A head, the four arrays of row numbers, path and folder, the files that values name as path and
+ * bytes, what names of hosts mean, then the effective lines: for each section its kind, name, origin, number of lines and these as key, value, origin. A
  * string is a 32-bit length and its bytes. The reader assembles the model anew by the same
  * table that built the sender's. All numbers are the machine's own: a bundle never leaves it.
  */
 #define BUNDLE_MAGIC "gaidaros"
-#define BUNDLE_VERSION 1
-#define BUNDLE_MOST_BYTES (INT64_C(1) << 30)
+#define BUNDLE_VERSION 2
+#define BUNDLE_MOST_BYTES ((size_t)1 << 30)
 #define FILE_NONE 0
 #define FILE_SAME 1 /* as the origin before */
 #define FILE_NEW 2  /* its name follows */
@@ -89,28 +86,17 @@ static void pack_numbers(struct packer *packer, const uint32_t *numbers, size_t 
         text_append(&packer->out, numbers, n * sizeof *numbers);
 }
 
-/* A sealed memfd of these bytes, or -1 with errno. */
-static int seal(const char *bytes, size_t length)
+static void pack_files(struct packer *packer, const struct conf_store *store)
 {
-    int fd = memfd_create("gaidaros configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return -1;
-    while (length > 0) {
-        ssize_t written = write(fd, bytes, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            goto fail;
-        bytes += written;
-        length -= (size_t)written;
+    uint32_t n = 0;
+    for (const struct conf_file *file = store->files; file != NULL; file = file->next)
+        n++;
+    pack_u32(packer, n);
+    for (const struct conf_file *file = store->files; file != NULL; file = file->next) {
+        pack_string(packer, file->file.path);
+        pack_u32(packer, (uint32_t)file->file.length);
+        text_append(&packer->out, file->file.bytes, file->file.length);
     }
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
-        return fd;
-fail:;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
 }
 
 int bundle_pack(const struct model *model, const struct bundle_rows *rows)
@@ -133,6 +119,8 @@ int bundle_pack(const struct model *model, const struct bundle_rows *rows)
     pack_numbers(&packer, rows->listeners, rows->n_listeners);
     pack_string(&packer, model->path);
     pack_string(&packer, model->folder);
+    pack_files(&packer, model->store);
+    addresses_add(&packer.out, &model->store->addresses);
     for (const struct conf_section *section = model->store->first; section != NULL;
          section = section->next)
         pack_section(&packer, section);
@@ -142,7 +130,7 @@ int bundle_pack(const struct model *model, const struct bundle_rows *rows)
     } else {
         head.bytes = packer.out.length;
         memcpy(packer.out.at, &head, sizeof head);
-        fd = seal(packer.out.at, packer.out.length);
+        fd = sealed_make("gaidaros configuration", packer.out.at, packer.out.length);
     }
     int error = errno;
     text_fini(&packer.out);
@@ -235,6 +223,34 @@ static bool unpack_numbers(struct unpacker *unpacker, uint32_t **numbers, size_t
     return true;
 }
 
+/* A file whose bytes may hold NULs. */
+static bool unpack_file(struct unpacker *unpacker)
+{
+    struct conf_store *store = unpacker->store;
+    struct conf_file *file = arena_take(&store->arena, sizeof *file);
+    uint32_t length;
+    if (file == NULL || !unpack_string(unpacker, &file->file.path) ||
+        !unpack_u32(unpacker, &length) || (size_t)(unpacker->end - unpacker->at) < length)
+        return false;
+    file->file.bytes = (const unsigned char *)arena_copy(&store->arena, unpacker->at, length);
+    file->file.length = length;
+    unpacker->at += length;
+    file->next = store->files;
+    store->files = file;
+    return file->file.bytes != NULL;
+}
+
+static bool unpack_files(struct unpacker *unpacker)
+{
+    uint32_t n;
+    if (!unpack_u32(unpacker, &n))
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (!unpack_file(unpacker))
+            return false;
+    return true;
+}
+
 static bool unpack_store(struct unpacker *unpacker, struct bundle_rows *rows)
 {
     struct head head;
@@ -252,39 +268,13 @@ static bool unpack_store(struct unpacker *unpacker, struct bundle_rows *rows)
         !unpack_numbers(unpacker, &rows->hosts, &rows->n_hosts, head.n_hosts) ||
         !unpack_numbers(unpacker, &rows->listeners, &rows->n_listeners, head.n_listeners) ||
         !unpack_string(unpacker, &unpacker->store->path) ||
-        !unpack_string(unpacker, &unpacker->store->folder))
+        !unpack_string(unpacker, &unpacker->store->folder) || !unpack_files(unpacker) ||
+        addresses_take(&unpacker->at, unpacker->end, &unpacker->store->addresses) != 0)
         return false;
     for (uint64_t i = 0; i < head.n_sections; i++)
         if (!unpack_section(unpacker))
             return false;
     return unpacker->at == unpacker->end;
-}
-
-/* All bytes, by pread: the offset is shared with every process that has the descriptor. */
-static char *read_all(int fd, size_t *length)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        return NULL;
-    if (status.st_size < (off_t)sizeof(struct head) || status.st_size > BUNDLE_MOST_BYTES) {
-        errno = EINVAL;
-        return NULL;
-    }
-    char *bytes = malloc((size_t)status.st_size);
-    *length = 0;
-    while (bytes != NULL && *length < (size_t)status.st_size) {
-        ssize_t taken =
-            pread(fd, bytes + *length, (size_t)status.st_size - *length, (off_t)*length);
-        if (taken < 0 && errno == EINTR)
-            continue;
-        if (taken <= 0) {
-            errno = taken == 0 ? EINVAL : errno;
-            free(bytes);
-            return NULL;
-        }
-        *length += (size_t)taken;
-    }
-    return bytes;
 }
 
 static bool rows_fit(const struct model *model, const struct bundle_rows *rows)
@@ -297,7 +287,7 @@ struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problem
 {
     size_t length, errors_before = problems->n_errors;
     *rows_out = (struct bundle_rows){0};
-    char *bytes = read_all(fd, &length);
+    char *bytes = sealed_read(fd, sizeof(struct head), BUNDLE_MOST_BYTES, &length);
     if (bytes == NULL) {
         problems_add(problems, NULL, NULL, NULL, "the bundle cannot be read: %s",
                      strerror(errno));

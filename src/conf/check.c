@@ -64,6 +64,18 @@ static void check_timeouts(const struct check *check, const struct conf_section 
                  values->adopt_timeout_ms, stuck->key, values->stuck_timeout_ms);
 }
 
+static void check_resolvers(const struct check *check, const struct conf_section *global)
+{
+    const struct model_global *values = &check->model->global;
+    const struct directive *row = DIRECTIVE_OF(SECTION_GLOBAL, model_global, resolvers);
+    char printed[ADDR_TEXT_BYTES];
+    for (size_t i = 1; i < values->n_resolvers; i++)
+        for (size_t k = 0; k < i; k++)
+            if (addr_is_equal(&values->resolvers[i], &values->resolvers[k]))
+                problems_add(check->problems, place(global, row), "global", row->key,
+                             "%s is named twice", addr_print(printed, &values->resolvers[i]));
+}
+
 /* One file cannot be two things. */
 static void check_paths(const struct check *check, const struct conf_section *global)
 {
@@ -86,30 +98,162 @@ static void check_paths(const struct check *check, const struct conf_section *gl
 
 /* ---- groups ---- */
 
-static void check_group(struct check *check, const struct conf_section *section, size_t index)
+/* True for the first of the hosts that one line has become. */
+static bool begins_line(const struct model_group *group, size_t i)
+{
+    return i == 0 || group->hosts[i].line != group->hosts[i - 1].line;
+}
+
+static void check_host_names(struct check *check, const struct conf_section *section,
+                             size_t index)
 {
     const struct model_group *group = &check->model->groups[index];
-    const struct directive *row = DIRECTIVE_OF(SECTION_GROUP, model_group, hosts);
-    int64_t weights = 0;
-    size_t n_lines = 0;
+    const char *key = DIRECTIVE_OF(SECTION_GROUP, model_group, hosts)->key;
     for (size_t i = 0; i < group->n_hosts; i++) {
         const struct model_host *host = &group->hosts[i];
         char where[ORIGIN_TEXT_BYTES];
         size_t first;
-        weights += host->weight;
-        if (names_put(&check->names, index, host->name, strlen(host->name), i, &first) != 0)
+        if (!begins_line(group, i))
+            continue;
+        if (names_put(&check->names, index, host->line_name, strlen(host->line_name), i,
+                      &first) != 0)
             check->has_memory = false;
         else if (first != i)
-            problems_add(check->problems, &host->origin, section->title, row->key,
-                         "a second host %s in this group, the first is at %s", host->name,
+            problems_add(check->problems, &host->origin, section->title, key,
+                         "a second host %s in this group, the first is at %s", host->line_name,
                          origin_print(where, &group->hosts[first].origin));
+    }
+    /* NAME@ADDRESS is what the addresses of a name are called. */
+    for (size_t i = 0; i < group->n_hosts; i++) {
+        const struct model_host *host = &group->hosts[i];
+        const char *at = strrchr(host->line_name, '@');
+        size_t first;
+        if (begins_line(group, i) && at != NULL &&
+            names_find(&check->names, index, host->line_name, (size_t)(at - host->line_name),
+                       &first) &&
+            group->hosts[first].lookup[0] != '\0')
+            problems_add(check->problems, &host->origin, section->title, key,
+                         "%s would be taken for an address of host %s", host->line_name,
+                         group->hosts[first].line_name);
+    }
+}
+
+static void check_weights(const struct check *check, const struct conf_section *section,
+                          const struct model_group *group)
+{
+    const struct directive *row = DIRECTIVE_OF(SECTION_GROUP, model_group, hosts);
+    int64_t weights = 0;
+    size_t n_lines = 0, n_good = 0;
+    for (size_t i = 0; i < group->n_hosts; i++) {
+        weights += group->hosts[i].weight;
+        n_good += begins_line(group, i);
     }
     for (const struct conf_line *line = section->first; line != NULL; line = line->next)
         n_lines += line->row == row;
     /* Only when every line could be read: else the weight may stand in a bad one. */
-    if (n_lines > 0 && n_lines == group->n_hosts && weights == 0)
+    if (n_lines > 0 && n_lines == n_good && weights == 0)
         problems_add(check->problems, place(section, row), section->title, row->key,
                      "every host has weight=0: none could ever be chosen");
+}
+
+#define GROUP_ROW(member) DIRECTIVE_OF(SECTION_GROUP, model_group, member)
+
+static void check_probes(const struct check *check, const struct conf_section *section,
+                         const struct model_group *group)
+{
+    const struct directive *timeout = GROUP_ROW(check_timeout_ms),
+                           *interval = GROUP_ROW(check_interval_ms);
+    bool has_checks = group->check.kind != CHECK_NONE;
+    if (has_checks && group->check_timeout_ms > group->check_interval_ms) {
+        const struct directive *row =
+            store_find_line(section, timeout) != NULL ? timeout : interval;
+        problems_warn(check->problems, place(section, row), section->title, row->key,
+                      "%s (%" PRId64 " ms) is longer than %s (%" PRId64
+                      " ms): a check may not be over when the next is due",
+                      timeout->key, group->check_timeout_ms, interval->key,
+                      group->check_interval_ms);
+    }
+    const struct {
+        const struct directive *row;
+        bool is_given;
+    } of_tls[] = {{GROUP_ROW(tls_ca), group->tls_ca.path[0] != '\0'},
+                  {GROUP_ROW(tls_name), group->tls_name[0] != '\0'}};
+    for (size_t i = 0; i < 2; i++)
+        if (of_tls[i].is_given && group->check.kind != CHECK_TLS)
+            problems_warn(check->problems, place(section, of_tls[i].row), section->title,
+                          of_tls[i].row->key, "has no effect without %s = tls",
+                          GROUP_ROW(check)->key);
+    for (size_t i = 0; i < group->n_hosts; i++)
+        if (!has_checks && begins_line(group, i) &&
+            group->hosts[i].check_address.any.sa_family != AF_UNSPEC)
+            problems_warn(check->problems, &group->hosts[i].origin, section->title,
+                          GROUP_ROW(hosts)->key, "check= has no effect: %s is none",
+                          GROUP_ROW(check)->key);
+    if (group->fail_open > 0 && !has_checks && group->eject_failures == 0)
+        problems_warn(check->problems, place(section, GROUP_ROW(fail_open)), section->title,
+                      GROUP_ROW(fail_open)->key,
+                      "has no effect: without %s and %s no host is ever taken out",
+                      GROUP_ROW(check)->key, GROUP_ROW(eject_failures)->key);
+}
+
+/* Could a connection to any host come from an address of this family? */
+static bool has_family(const struct model_group *group, int family)
+{
+    for (size_t i = 0; i < group->n_hosts; i++)
+        if (group->hosts[i].address.any.sa_family == family ||
+            group->hosts[i].lookup[0] != '\0')
+            return true;
+    return group->n_hosts == 0;
+}
+
+static const struct origin *place_of_nth(const struct conf_section *section,
+                                         const struct directive *row, size_t n)
+{
+    for (const struct conf_line *line = section->first; line != NULL; line = line->next)
+        if (line->row == row && !line->is_overridden && n-- == 0)
+            return &line->origin;
+    return &section->origin;
+}
+
+static void check_binds(const struct check *check, const struct conf_section *section,
+                        const struct model_group *group)
+{
+    const struct directive *row = GROUP_ROW(binds);
+    size_t n_lines = 0;
+    for (const struct conf_line *line = section->first; line != NULL; line = line->next)
+        n_lines += line->row == row && !line->is_overridden;
+    for (size_t i = 0; i < group->n_binds; i++) {
+        const struct model_bind *bind = &group->binds[i];
+        /* A line that could not be read would shift those behind it. */
+        const struct origin *origin =
+            n_lines == group->n_binds ? place_of_nth(section, row, i) : place(section, row);
+        int family = bind->address.any.sa_family;
+        if (bind->is_client && group->n_binds > 1)
+            problems_add(check->problems, origin, section->title, row->key,
+                         "client stands alone: no other address can be used beside it");
+        else if (bind->is_client && group->pool > 0)
+            problems_warn(check->problems, origin, section->title, row->key,
+                          "%s has no effect: whose address a connection needs is not known "
+                          "ahead",
+                          GROUP_ROW(pool)->key);
+        else if (!bind->is_client && !has_family(group, family))
+            problems_warn(check->problems, origin, section->title, row->key,
+                          "has no effect: no host of this group has an %s address",
+                          family == AF_INET ? "IPv4" : "IPv6");
+        for (size_t k = 0; k < i && !bind->is_client; k++)
+            if (addr_is_equal(&bind->address, &group->binds[k].address))
+                problems_add(check->problems, origin, section->title, row->key,
+                             "the same address twice");
+    }
+}
+
+static void check_group(struct check *check, const struct conf_section *section, size_t index)
+{
+    const struct model_group *group = &check->model->groups[index];
+    check_host_names(check, section, index);
+    check_weights(check, section, group);
+    check_probes(check, section, group);
+    check_binds(check, section, group);
     if (!check->is_used[index])
         problems_warn(check->problems, &section->origin, section->title, NULL,
                       "no service uses this group");
@@ -133,6 +277,14 @@ static void check_service(const struct check *check, const struct conf_section *
     const struct model_service *service = &check->model->services[index];
     if (service->group != MODEL_NO_GROUP)
         check->is_used[service->group] = true;
+    for (size_t i = 0; i < service->n_standby; i++) {
+        const struct directive *row = DIRECTIVE_OF(SECTION_SERVICE, model_service, standby);
+        check->is_used[service->standby[i]] = true;
+        if (service->standby[i] == service->group)
+            problems_add(check->problems, place(section, row), section->title, row->key,
+                         "%s is the service's enabled group already",
+                         check->model->groups[service->group].name);
+    }
     warn_no_effect(check, section,
                    DIRECTIVE_OF(SECTION_SERVICE, model_service, half_close_timeout_ms),
                    service->half_close_timeout_ms, service->idle_timeout_ms);
@@ -270,6 +422,7 @@ void model_check(const struct model *model, struct problems *problems)
     check_counts(&check);
     check_timeouts(&check, global);
     check_paths(&check, global);
+    check_resolvers(&check, global);
     for (const struct conf_section *section = model->store->first; section != NULL;
          section = section->next)
         if (section->kind == SECTION_SERVICE && !section->is_duplicate)

@@ -9,20 +9,29 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "conf/addresses.h"
 #include "conf/directives.h"
-#include "conf/quotes.h"
 
 #define BACKLOG_DEFAULT 4096
-#define SHOWN_BYTES 80
+#define SHOWN_BYTES VALUE_SHOWN_BYTES
 
-enum option_form { OPTION_FLAG, OPTION_NUMBER, OPTION_TEXT, OPTION_STATE, OPTION_LATER };
+enum option_form {
+    OPTION_FLAG,
+    OPTION_NUMBER,
+    OPTION_DURATION,
+    OPTION_TEXT,
+    OPTION_STATE,
+    OPTION_ADDRESS,
+    OPTION_LATER
+};
 
 /* A word behind an address, as "backlog=100" or "insecure". */
 struct option {
     const char *name;
     enum option_form form;
-    size_t offset;            /* of the field in the element */
-    int64_t least, most, def; /* OPTION_NUMBER; OPTION_TEXT: most bytes */
+    size_t offset; /* of the field in the element */
+    int64_t least, most,
+        def; /* OPTION_NUMBER, OPTION_DURATION in ms; OPTION_TEXT: most bytes */
 };
 
 static const struct option listen_options[] = {
@@ -46,8 +55,10 @@ static const struct option host_options[] = {
     {"max_connections", OPTION_NUMBER, offsetof(struct model_host, max_connections), 0,
      10000000, 0},
     {.name = "state", .form = OPTION_STATE, .offset = offsetof(struct model_host, state)},
-    {.name = "slow_start", .form = OPTION_LATER},
-    {.name = "check", .form = OPTION_LATER},
+    {"slow_start", OPTION_DURATION, offsetof(struct model_host, slow_start_ms), 0, 86400000, 0},
+    {.name = "check",
+     .form = OPTION_ADDRESS,
+     .offset = offsetof(struct model_host, check_address)},
 };
 
 struct options {
@@ -66,31 +77,67 @@ static const char *const states[] = {
 
 /* ---- options ---- */
 
-static bool option_store(struct value_context *context, const struct option *option,
-                         const char *given, void *element)
+/* A whole number, or a duration in milliseconds. */
+static bool store_number(struct value_context *context, const struct option *option,
+                         const char *given, unsigned char *field)
 {
-    unsigned char *field = (unsigned char *)element + option->offset;
+    bool is_duration = option->form == OPTION_DURATION;
     int64_t number;
-    if (option->form == OPTION_NUMBER) {
-        if (units_parse_number(given, &number) != 0 || number < option->least ||
-            number > option->most) {
-            text_printf(context->why,
-                        "%s=%.*s: must be a whole number from %" PRId64 " to %" PRId64,
-                        option->name, SHOWN_BYTES, given, option->least, option->most);
-            return false;
-        }
+    char least[UNITS_TEXT_BYTES], most[UNITS_TEXT_BYTES];
+    int result =
+        is_duration ? units_parse_duration(given, &number) : units_parse_number(given, &number);
+    if (result == 0 && number >= option->least && number <= option->most) {
         memcpy(field, &number, sizeof number);
         return true;
     }
-    if (option->form == OPTION_TEXT) {
-        if (given[0] == '\0' || strlen(given) > (size_t)option->most || !value_is_name(given)) {
-            text_printf(context->why, "%s=%.*s: must be a name of 1 to %" PRId64 " bytes",
-                        option->name, SHOWN_BYTES, given, option->most);
-            return false;
-        }
-        memcpy(field, &given, sizeof given);
+    if (is_duration)
+        text_printf(context->why, "%s=%.*s: must be a duration from %s to %s", option->name,
+                    SHOWN_BYTES, given, units_print_duration(least, option->least),
+                    units_print_duration(most, option->most));
+    else
+        text_printf(context->why,
+                    "%s=%.*s: must be a whole number from %" PRId64 " to %" PRId64,
+                    option->name, SHOWN_BYTES, given, option->least, option->most);
+    return false;
+}
+
+static bool store_name(struct value_context *context, const struct option *option,
+                       const char *given, unsigned char *field)
+{
+    if (given[0] == '\0' || strlen(given) > (size_t)option->most || !value_is_name(given)) {
+        text_printf(context->why, "%s=%.*s: must be a name of 1 to %" PRId64 " bytes",
+                    option->name, SHOWN_BYTES, given, option->most);
+        return false;
+    }
+    memcpy(field, &given, sizeof given);
+    return true;
+}
+
+/* An IP address with its port that can be connected to. */
+static bool store_address(struct value_context *context, const struct option *option,
+                          const char *given, unsigned char *field)
+{
+    struct addr_spec spec;
+    const char *why = NULL;
+    if (addr_parse(given, &spec, &why) == 0)
+        why = spec.kind == ADDR_SOCKET && spec.address.any.sa_family == AF_UNIX
+                  ? "unix sockets are not yet supported"
+              : spec.kind == ADDR_NAME || spec.kind == ADDR_SRV
+                  ? "must be an IP address with its port, not a name"
+              : spec.kind == ADDR_WILDCARD || !address_is_usable(&spec.address)
+                  ? "no address that can be connected to"
+                  : NULL;
+    if (why == NULL) {
+        memcpy(field, &spec.address, sizeof spec.address);
         return true;
     }
+    text_printf(context->why, "%s=%.*s: %s", option->name, SHOWN_BYTES, given, why);
+    return false;
+}
+
+static bool store_state(struct value_context *context, const struct option *option,
+                        const char *given, unsigned char *field)
+{
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (strcmp(given, states[i]) == 0) {
             enum host_setting state = (enum host_setting)i;
@@ -100,6 +147,28 @@ static bool option_store(struct value_context *context, const struct option *opt
     }
     text_printf(context->why, "%s=%.*s: must be one of up drain down", option->name,
                 SHOWN_BYTES, given);
+    return false;
+}
+
+static bool option_store(struct value_context *context, const struct option *option,
+                         const char *given, void *element)
+{
+    unsigned char *field = (unsigned char *)element + option->offset;
+    switch (option->form) {
+    case OPTION_NUMBER:
+    case OPTION_DURATION:
+        return store_number(context, option, given, field);
+    case OPTION_TEXT:
+        return store_name(context, option, given, field);
+    case OPTION_STATE:
+        return store_state(context, option, given, field);
+    case OPTION_ADDRESS:
+        return store_address(context, option, given, field);
+    case OPTION_FLAG:
+    case OPTION_LATER:
+        break;
+    }
+    assert(!"has no value");
     return false;
 }
 
@@ -173,7 +242,6 @@ static void options_print(struct text *out, struct options options, const void *
         const unsigned char *field = (const unsigned char *)element + option->offset;
         int64_t number;
         const char *text;
-        enum host_setting state;
         bool truth;
         switch (option->form) {
         case OPTION_NUMBER:
@@ -188,16 +256,15 @@ static void options_print(struct text *out, struct options options, const void *
                 text_add(out, text);
             }
             break;
-        case OPTION_STATE:
-            memcpy(&state, field, sizeof state);
-            if (state != HOST_SET_UP)
-                text_printf(out, " %s=%s", option->name, states[state]);
-            break;
         case OPTION_FLAG:
             memcpy(&truth, field, sizeof truth);
             if (truth)
                 text_printf(out, " %s", option->name);
             break;
+        case OPTION_DURATION:
+        case OPTION_STATE:
+        case OPTION_ADDRESS:
+            break; /* of hosts, whose lines are printed as written */
         case OPTION_LATER:
             break;
         }
@@ -206,17 +273,8 @@ static void options_print(struct text *out, struct options options, const void *
 
 /* ---- addresses ---- */
 
-static bool split(struct value_context *context, const char *value, struct quotes_words *words)
-{
-    const char *why = NULL;
-    if (quotes_split(context->arena, value, words, &why))
-        return true;
-    text_add(context->why, why);
-    return false;
-}
-
-/* An IP address with its port; what later issues bring is refused as such. */
-static bool parse_address(struct value_context *context, const char *word,
+/* An address; where only IP addresses can be meant, names are refused, as unix sockets are everywhere. */
+static bool parse_address(struct value_context *context, const char *word, bool takes_names,
                           struct addr_spec *spec)
 {
     const char *why = NULL;
@@ -224,12 +282,15 @@ static bool parse_address(struct value_context *context, const char *word,
         text_printf(context->why, "\"%.*s\": %s", SHOWN_BYTES, word, why);
         return false;
     }
-    bool is_ip = spec->kind == ADDR_WILDCARD ||
-                 (spec->kind == ADDR_SOCKET && spec->address.any.sa_family != AF_UNIX);
-    if (!is_ip)
-        text_printf(context->why, "\"%.*s\": %s not yet supported", SHOWN_BYTES, word,
-                    spec->kind == ADDR_SOCKET ? "unix sockets are" : "names are");
-    return is_ip;
+    bool is_unix = spec->kind == ADDR_SOCKET && spec->address.any.sa_family == AF_UNIX;
+    bool is_name = spec->kind == ADDR_NAME || spec->kind == ADDR_SRV;
+    if (is_unix)
+        text_printf(context->why, "\"%.*s\": unix sockets are not yet supported", SHOWN_BYTES,
+                    word);
+    else if (is_name && !takes_names)
+        text_printf(context->why, "\"%.*s\": must be an IP address or *, not a name",
+                    SHOWN_BYTES, word);
+    return !is_unix && (!is_name || takes_names);
 }
 
 static bool parse_listen_line(struct value_context *context, const char *value,
@@ -237,9 +298,9 @@ static bool parse_listen_line(struct value_context *context, const char *value,
 {
     struct quotes_words words;
     struct addr_spec spec;
-    if (!split(context, value, &words))
+    if (!value_split(context, value, &words))
         return false;
-    if (words.n == 0 || !parse_address(context, words.at[0], &spec))
+    if (words.n == 0 || !parse_address(context, words.at[0], false, &spec))
         return false;
     *listen = (struct model_listen){.address = spec.address,
                                     .interface = "",
@@ -294,11 +355,43 @@ static void print_admin_listen(struct text *out, const struct model *model,
 
 /* ---- hosts ---- */
 
-static bool is_multicast(const struct addr *address)
+/* The name of an address that is one, in lower case: names that differ in case mean the same. */
+static const char *make_lookup(struct arena *arena, const struct addr_spec *spec)
 {
-    return address->any.sa_family == AF_INET6
-               ? IN6_IS_ADDR_MULTICAST(&address->in6.sin6_addr) != 0
-               : IN_MULTICAST(ntohl(address->in.sin_addr.s_addr));
+    char text[sizeof spec->name + sizeof "srv:"] = "";
+    if (spec->kind != ADDR_NAME && spec->kind != ADDR_SRV)
+        return "";
+    strcat(text, spec->kind == ADDR_SRV ? "srv:" : "");
+    strcat(text, spec->name);
+    for (char *c = text; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    return arena_copy(arena, text, strlen(text));
+}
+
+/* Name and address of a host; false with a sentence in why. */
+static bool check_host(struct value_context *context, const struct quotes_words *words,
+                       struct addr_spec *spec)
+{
+    if (words->n < 2) {
+        text_add(context->why, "must be NAME ADDRESS:PORT, with options behind them");
+        return false;
+    }
+    if (!value_is_name(words->at[0])) {
+        text_printf(context->why,
+                    "a host's name has 1 to 49 bytes without blanks, not \"%.*s\"", SHOWN_BYTES,
+                    words->at[0]);
+        return false;
+    }
+    if (!parse_address(context, words->at[1], true, spec))
+        return false;
+    bool is_socket = spec->kind == ADDR_SOCKET;
+    if (spec->kind == ADDR_WILDCARD || (is_socket && !address_is_usable(&spec->address))) {
+        text_printf(context->why, "\"%.*s\" is no address that can be connected to",
+                    SHOWN_BYTES, words->at[1]);
+        return false;
+    }
+    return true;
 }
 
 static bool parse_host(struct value_context *context, const char *value, void *field)
@@ -306,36 +399,23 @@ static bool parse_host(struct value_context *context, const char *value, void *f
     struct model_host *host = field;
     struct quotes_words words;
     struct addr_spec spec;
-    if (!split(context, value, &words))
+    if (!value_split(context, value, &words))
         return false;
-    if (words.n < 2) {
-        text_add(context->why, "must be NAME ADDRESS:PORT, with options behind them");
+    if (!check_host(context, &words, &spec))
         return false;
-    }
-    if (!value_is_name(words.at[0])) {
-        text_printf(context->why,
-                    "a host's name has 1 to 49 bytes without blanks, not \"%.*s\"", SHOWN_BYTES,
-                    words.at[0]);
-        return false;
-    }
-    if (!parse_address(context, words.at[1], &spec))
-        return false;
-    if (spec.kind == ADDR_WILDCARD || is_wildcard(&spec.address) ||
-        is_multicast(&spec.address)) {
-        text_printf(context->why, "\"%.*s\" is no address that can be connected to",
-                    SHOWN_BYTES, words.at[1]);
-        return false;
-    }
     const char *line = arena_copy(context->arena, value, strlen(value));
-    if (line == NULL) {
+    const char *lookup = make_lookup(context->arena, &spec);
+    if (line == NULL || lookup == NULL) {
         text_add(context->why, "out of memory");
         return false;
     }
+    bool is_literal = lookup[0] == '\0';
     *host = (struct model_host){.name = words.at[0],
+                                .line_name = words.at[0],
                                 .address = spec.address,
                                 .address_text = words.at[1],
-                                .line_name = words.at[0],
-                                .lookup = "",
+                                .lookup = lookup,
+                                .lookup_port = is_literal ? 0 : spec.port,
                                 .weight = 1,
                                 .line = line,
                                 .origin = context->origin};
@@ -349,14 +429,14 @@ static void print_host(struct text *out, const struct model *model, const struct
     (void)row;
     const struct model_host *host = field;
     /* As written, so that a reload of what was saved sees an unchanged line. */
-    if (strstr(host->line, "${") == NULL) {
-        text_add(out, host->line);
-        return;
-    }
-    quotes_add_word(out, host->name);
-    text_append(out, " ", 1);
-    quotes_add_word(out, host->address_text);
-    options_print(out, OPTIONS(host_options), host);
+    quotes_add_value(out, host->line);
+}
+
+/* Addresses of one name share the line they come from. */
+static bool is_of_same_line(const void *element, const void *before)
+{
+    const struct model_host *host = element, *other = before;
+    return host->line == other->line;
 }
 
 const struct value_kind value_listen = {.noun = "address [options]",
@@ -373,4 +453,5 @@ const struct value_kind value_host = {.noun = "name address [options]",
                                       .form = "a name and an address with its options",
                                       .is_words = true,
                                       .parse = parse_host,
+                                      .is_continued = is_of_same_line,
                                       .print = print_host};

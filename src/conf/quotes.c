@@ -166,10 +166,6 @@ static bool unescape(const char **at, char *out, const char **why)
         *why = "an escape in double quotes must be one of \\\" \\\\ \\r \\n \\t \\xHH";
         return false;
     }
-    if (high == 0 && low == 0) {
-        *why = "\\x00 cannot be part of a value";
-        return false;
-    }
     *out = (char)(high * 16 + low);
     *at += 3;
     return true;
@@ -215,30 +211,55 @@ static bool take_bare(const char **at, char **out, const char **why)
     return true;
 }
 
+bool quotes_start(struct quotes_cursor *cursor, struct arena *arena, const char *value,
+                  const char **why)
+{
+    /* Words are never longer than what they were cut from, each with a NUL for the blank. */
+    *cursor = (struct quotes_cursor){.from = value, .to = arena_take(arena, strlen(value) + 2)};
+    if (cursor->to == NULL)
+        *why = "out of memory";
+    return cursor->to != NULL;
+}
+
+bool quotes_next(struct quotes_cursor *cursor, struct quotes_word *word, const char **why)
+{
+    while (is_blank(*cursor->from))
+        cursor->from++;
+    *word = (struct quotes_word){.is_quoted = *cursor->from == '"'};
+    if (*cursor->from == '\0')
+        return true;
+    char *start = cursor->to;
+    if (!(word->is_quoted ? take_quoted(&cursor->from, &cursor->to, why)
+                          : take_bare(&cursor->from, &cursor->to, why)))
+        return false;
+    word->at = start;
+    word->length = (size_t)(cursor->to - start);
+    *cursor->to++ = '\0';
+    return true;
+}
+
 bool quotes_split(struct arena *arena, const char *value, struct quotes_words *out,
                   const char **why)
 {
+    struct quotes_cursor cursor;
+    struct quotes_word word;
     out->n = 0;
-    /* Words are never longer than what they were cut from, each with a NUL for the blank. */
-    char *to = arena_take(arena, strlen(value) + 2);
-    if (to == NULL) {
-        *why = "out of memory";
+    if (!quotes_start(&cursor, arena, value, why))
         return false;
-    }
-    for (;;) {
-        while (is_blank(*value))
-            value++;
-        if (*value == '\0')
+    while (quotes_next(&cursor, &word, why)) {
+        if (word.at == NULL)
             return true;
+        if (strlen(word.at) != word.length) {
+            *why = "\\x00 cannot be part of this value";
+            return false;
+        }
         if (out->n == QUOTES_WORDS) {
             *why = "too many words";
             return false;
         }
-        out->at[out->n++] = to;
-        if (!(*value == '"' ? take_quoted(&value, &to, why) : take_bare(&value, &to, why)))
-            return false;
-        *to++ = '\0';
+        out->at[out->n++] = word.at;
     }
+    return false;
 }
 
 bool quotes_unwrap(struct arena *arena, const char *value, const char **out, const char **why)
@@ -280,19 +301,22 @@ static bool needs_quotes(const char *text)
     return false;
 }
 
-static void add_quoted(struct text *out, const char *text)
+void quotes_add_bytes(struct text *out, const void *bytes, size_t length)
 {
+    const char *at = bytes;
     text_append(out, "\"", 1);
-    for (const char *c = text; *c != '\0'; c++) {
-        bool is_control = (unsigned char)*c < 0x20 || *c == 0x7f;
-        if (*c == '"' || *c == '\\')
-            text_printf(out, "\\%c", *c);
-        else if (*c == '\n' || *c == '\r' || *c == '\t')
-            text_add(out, *c == '\n' ? "\\n" : *c == '\r' ? "\\r" : "\\t");
-        else if (is_control || (c[0] == '$' && c[1] == '{'))
-            text_printf(out, "\\x%02x", (unsigned)(unsigned char)*c);
+    for (size_t i = 0; i < length; i++) {
+        char c = at[i];
+        bool is_control = (unsigned char)c < 0x20 || c == 0x7f;
+        bool opens_name = c == '$' && i + 1 < length && at[i + 1] == '{';
+        if (c == '"' || c == '\\')
+            text_printf(out, "\\%c", c);
+        else if (c == '\n' || c == '\r' || c == '\t')
+            text_add(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+        else if (is_control || opens_name)
+            text_printf(out, "\\x%02x", (unsigned)(unsigned char)c);
         else
-            text_append(out, c, 1);
+            text_append(out, &c, 1);
     }
     text_append(out, "\"", 1);
 }
@@ -300,7 +324,7 @@ static void add_quoted(struct text *out, const char *text)
 void quotes_add_word(struct text *out, const char *word)
 {
     if (word[0] == '\0' || strpbrk(word, " \t") != NULL || needs_quotes(word))
-        add_quoted(out, word);
+        quotes_add_bytes(out, word, strlen(word));
     else
         text_add(out, word);
 }
@@ -308,7 +332,38 @@ void quotes_add_word(struct text *out, const char *word)
 void quotes_add_text(struct text *out, const char *text)
 {
     if (needs_quotes(text))
-        add_quoted(out, text);
+        quotes_add_bytes(out, text, strlen(text));
     else
         text_add(out, text);
+}
+
+/* Would a line of this value come back as it is? */
+static bool reads_back(const char *value)
+{
+    const char *why;
+    size_t length;
+    return strstr(value, "${") == NULL && quotes_find_end(value, &length, &why) &&
+           length == strlen(value) && !is_blank(value[0]) && value[0] != ';';
+}
+
+void quotes_add_value(struct text *out, const char *value)
+{
+    struct arena arena = {0};
+    struct quotes_cursor cursor;
+    struct quotes_word word = {0};
+    const char *why, *blank = "";
+    if (reads_back(value)) {
+        text_add(out, value);
+        return;
+    }
+    out->failed |= !quotes_start(&cursor, &arena, value, &why);
+    while (!out->failed && quotes_next(&cursor, &word, &why) && word.at != NULL) {
+        text_add(out, blank);
+        if (word.is_quoted)
+            quotes_add_bytes(out, word.at, word.length);
+        else
+            quotes_add_word(out, word.at);
+        blank = " ";
+    }
+    arena_fini(&arena);
 }

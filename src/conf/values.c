@@ -14,10 +14,9 @@
 #include "base/list.h"
 #include "base/units.h"
 #include "conf/directives.h"
-#include "conf/quotes.h"
 
 #define NAME_BYTES 49
-#define SHOWN_BYTES 80 /* of a bad value in its message */
+#define SHOWN_BYTES VALUE_SHOWN_BYTES
 #define NS_PER_US 1000
 #define SUGGEST_MOST 4096 /* names to look through for the nearest */
 #define NS_PER_MS 1000000
@@ -150,6 +149,15 @@ static bool unwrap(struct value_context *context, const char *value, const char 
     return false;
 }
 
+bool value_split(struct value_context *context, const char *value, struct quotes_words *words)
+{
+    const char *why = NULL;
+    if (quotes_split(context->arena, value, words, &why))
+        return true;
+    text_add(context->why, why);
+    return false;
+}
+
 static bool parse_number(struct value_context *context, const char *value, void *field)
 {
     const char *text;
@@ -197,12 +205,9 @@ static bool parse_lifetime(struct value_context *context, const char *value, voi
 {
     struct model_service *service = container_of(field, struct model_service, lifetime_ms);
     struct quotes_words words;
-    const char *why = NULL;
-    if (!quotes_split(context->arena, value, &words, &why)) {
-        text_add(context->why, why);
-        return false;
-    }
     int64_t ms, percent = 0;
+    if (!value_split(context, value, &words))
+        return false;
     if (words.n == 0 || words.n > 2)
         return refuse_form(context, value);
     if (!parse_bounded(context, words.at[0], &ms))
@@ -361,9 +366,8 @@ const char *value_resolve_path(struct arena *arena, const char *folder, const ch
     return whole;
 }
 
-/* Resolves a path into *out, refusing what would be too long or name a folder. */
-static bool resolve(struct value_context *context, const char *text, size_t most,
-                    const char **out)
+bool value_take_path(struct value_context *context, const char *text, size_t most,
+                     const char **out)
 {
     *out = value_resolve_path(context->arena, context->folder, text);
     if (*out == NULL) {
@@ -387,7 +391,7 @@ static bool parse_path_up_to(struct value_context *context, const char *value, s
 {
     const char *text, *path;
     if (!parse_printable(context, value, PATH_MAX - 1, &text) ||
-        !resolve(context, text, most, &path))
+        !value_take_path(context, text, most, &path))
         return false;
     store_text(field, path);
     return true;
@@ -462,7 +466,7 @@ static bool parse_target(struct value_context *context, const char *value,
         return false;
     }
     target.kind = LOGS_FILE;
-    if (!resolve(context, text, PATH_MAX - 1, &target.path))
+    if (!value_take_path(context, text, PATH_MAX - 1, &target.path))
         return false;
     memcpy(field, &target, sizeof target);
     return true;
@@ -505,16 +509,10 @@ static void print_target(struct text *out, const struct model *model,
 
 /* ---- the group of a service ---- */
 
-static bool parse_reference(struct value_context *context, const char *value, void *field)
+bool value_find_group(struct value_context *context, const char *name, size_t *index)
 {
-    const char *name;
-    size_t index;
-    if (!unwrap(context, value, &name))
-        return false;
-    if (names_find(context->groups, 0, name, strlen(name), &index)) {
-        memcpy(field, &index, sizeof index);
+    if (names_find(context->groups, 0, name, strlen(name), index))
         return true;
-    }
     text_printf(context->why, "there is no [group %.*s]", SHOWN_BYTES, name);
     size_t n = context->may_suggest ? context->model->n_groups : 0;
     if (n == 0 || n > SUGGEST_MOST)
@@ -529,6 +527,16 @@ static bool parse_reference(struct value_context *context, const char *value, vo
         text_printf(context->why, ": did you mean %s?", nearest);
     free(known);
     return false;
+}
+
+static bool parse_reference(struct value_context *context, const char *value, void *field)
+{
+    const char *name;
+    size_t index;
+    if (!unwrap(context, value, &name) || !value_find_group(context, name, &index))
+        return false;
+    memcpy(field, &index, sizeof index);
+    return true;
 }
 
 static void print_reference(struct text *out, const struct model *model,

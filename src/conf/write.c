@@ -26,8 +26,13 @@ static void write_list(struct text *out, const struct model *model, const struct
     size_t n;
     memcpy(&elements, base + row->offset, sizeof elements);
     memcpy(&n, base + row->count_offset, sizeof n);
-    for (size_t i = 0; i < n; i++)
-        write_value(out, model, row, (const unsigned char *)elements + i * row->bytes);
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char *element = (const unsigned char *)elements + i * row->bytes;
+        /* What has become several elements is still written as the one line it was. */
+        if (i == 0 || row->kind->is_continued == NULL ||
+            !row->kind->is_continued(element, element - row->bytes))
+            write_value(out, model, row, element);
+    }
 }
 
 static void write_section(struct text *out, const struct model *model, enum section_kind kind,

@@ -90,9 +90,9 @@ void admit_read_client(const struct conn *c, struct addr *out)
 
 static bool is_allowed(const struct service *service, const struct addr *client)
 {
-    if (networks_has(&service->deny, client))
+    if (netset_has(&service->deny, client))
         return false;
-    return networks_is_empty(&service->allow) || networks_has(&service->allow, client);
+    return netset_is_empty(&service->allow) || netset_has(&service->allow, client);
 }
 
 /* Counts the connection for its source; false when a limit forbids it. */

@@ -83,8 +83,8 @@ static int compose_service(struct generation *generation, const struct generatio
                                              .burst = model->connection_rate_burst};
     service->ways = calloc(model->n_standby + 1, sizeof *service->ways);
     if (service->ways == NULL ||
-        networks_init(&service->allow, model->allow, model->n_allow) != 0 ||
-        networks_init(&service->deny, model->deny, model->n_deny) != 0)
+        netset_init(&service->allow, model->allow, model->n_allow) != 0 ||
+        netset_init(&service->deny, model->deny, model->n_deny) != 0)
         return -1;
     service->n_ways = (uint32_t)model->n_standby + 1;
     compose_way(generation, model, model->group, &service->ways[0]);
@@ -127,8 +127,8 @@ static void generation_free(struct generation *generation)
 {
     for (size_t i = 0; generation->services != NULL && i < generation->model->n_services; i++) {
         close_ways(&generation->services[i]);
-        networks_fini(&generation->services[i].allow);
-        networks_fini(&generation->services[i].deny);
+        netset_fini(&generation->services[i].allow);
+        netset_fini(&generation->services[i].deny);
         free(generation->services[i].ways);
     }
     for (size_t i = 0; generation->lines != NULL && i < generation->model->n_groups; i++) {

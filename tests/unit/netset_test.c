@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sets of networks: who is in them, at the edges, among many, compared with a plain search. */
-#include "net/networks.h"
+#include "net/netset.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -36,31 +36,31 @@ static struct addr address_of(const char *text)
     return address;
 }
 
-static bool has(const struct networks *networks, const char *text)
+static bool has(const struct netset *networks, const char *text)
 {
     struct addr address = address_of(text);
-    return networks_has(networks, &address);
+    return netset_has(networks, &address);
 }
 
-static void fill(struct networks *networks, const char *const *texts, size_t n)
+static void fill(struct netset *networks, const char *const *texts, size_t n)
 {
     struct addr_network at[16];
     assert_true(n <= 16);
     for (size_t i = 0; i < n; i++)
         at[i] = network_of(texts[i]);
-    assert_int_equal(networks_init(networks, at, n), 0);
+    assert_int_equal(netset_init(networks, at, n), 0);
 }
 
 static void nobody_is_in_the_empty_set(void **state)
 {
     (void)state;
-    struct networks networks = {0};
-    assert_true(networks_is_empty(&networks));
+    struct netset networks = {0};
+    assert_true(netset_is_empty(&networks));
     assert_false(has(&networks, "127.0.0.1"));
     assert_false(has(&networks, "::1"));
     fill(&networks, NULL, 0);
-    assert_true(networks_is_empty(&networks));
-    networks_fini(&networks);
+    assert_true(netset_is_empty(&networks));
+    netset_fini(&networks);
 }
 
 static void edges_of_a_network_are_in_and_their_neighbours_are_not(void **state)
@@ -68,9 +68,9 @@ static void edges_of_a_network_are_in_and_their_neighbours_are_not(void **state)
     (void)state;
     static const char *const texts[] = {"10.1.2.0/23", "192.0.2.7/32", "2001:db8:4000::/34",
                                         "2001:db8::5"};
-    struct networks networks;
+    struct netset networks;
     fill(&networks, texts, 4);
-    assert_false(networks_is_empty(&networks));
+    assert_false(netset_is_empty(&networks));
     assert_false(has(&networks, "10.1.1.255"));
     assert_true(has(&networks, "10.1.2.0"));
     assert_true(has(&networks, "10.1.3.255"));
@@ -85,24 +85,24 @@ static void edges_of_a_network_are_in_and_their_neighbours_are_not(void **state)
     assert_false(has(&networks, "2001:db8::4"));
     assert_true(has(&networks, "2001:db8::5"));
     assert_false(has(&networks, "2001:db8::6"));
-    networks_fini(&networks);
+    netset_fini(&networks);
 }
 
 static void whole_families_are_apart(void **state)
 {
     (void)state;
     static const char *const v4[] = {"0.0.0.0/0"}, *const v6[] = {"::/0"};
-    struct networks networks;
+    struct netset networks;
     fill(&networks, v4, 1);
     assert_true(has(&networks, "0.0.0.0"));
     assert_true(has(&networks, "255.255.255.255"));
     assert_false(has(&networks, "::"));
-    networks_fini(&networks);
+    netset_fini(&networks);
     fill(&networks, v6, 1);
     assert_true(has(&networks, "::"));
     assert_true(has(&networks, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
     assert_false(has(&networks, "1.2.3.4"));
-    networks_fini(&networks);
+    netset_fini(&networks);
 }
 
 static void networks_within_others_change_nothing(void **state)
@@ -111,7 +111,7 @@ static void networks_within_others_change_nothing(void **state)
     static const char *const texts[] = {"10.0.0.0/24",   "10.0.0.0/8",        "10.255.0.0/16",
                                         "10.0.0.0/8",    "2001:db8::/48",     "2001:db8::/32",
                                         "10.128.0.1/32", "2001:db8:ffff::/48"};
-    struct networks networks;
+    struct netset networks;
     fill(&networks, texts, 8);
     assert_int_equal(networks.n_inet, 1);
     assert_int_equal(networks.n_inet6, 1);
@@ -120,18 +120,18 @@ static void networks_within_others_change_nothing(void **state)
     assert_false(has(&networks, "11.0.0.0"));
     assert_true(has(&networks, "2001:db8:7777::1"));
     assert_false(has(&networks, "2001:db9::"));
-    networks_fini(&networks);
+    netset_fini(&networks);
 }
 
 static void an_address_of_no_ip_family_is_in_none(void **state)
 {
     (void)state;
     static const char *const texts[] = {"0.0.0.0/0", "::/0"};
-    struct networks networks;
+    struct netset networks;
     struct addr address = {.un = {.sun_family = AF_UNIX, .sun_path = "/run/x"}};
     fill(&networks, texts, 2);
-    assert_false(networks_has(&networks, &address));
-    networks_fini(&networks);
+    assert_false(netset_has(&networks, &address));
+    netset_fini(&networks);
 }
 
 enum { MANY = 10000, LOOKS = 20000 };
@@ -170,23 +170,23 @@ static void ten_thousand_agree_with_a_plain_search(void **state)
     (void)state;
     struct random random;
     struct addr_network *at = calloc(MANY, sizeof *at);
-    struct networks networks;
+    struct netset networks;
     size_t n_in = 0;
     random_init(&random, 7);
     assert_non_null(at);
     for (size_t i = 0; i < MANY; i++)
         at[i] = random_network(&random, i % 2 != 0);
-    assert_int_equal(networks_init(&networks, at, MANY), 0);
+    assert_int_equal(netset_init(&networks, at, MANY), 0);
     for (size_t i = 0; i < LOOKS; i++) {
         struct addr address = random_address(&random, at);
         bool expected = false;
         for (size_t k = 0; k < MANY && !expected; k++)
             expected = addr_network_has(&at[k], &address);
         n_in += expected;
-        assert_int_equal(networks_has(&networks, &address), expected);
+        assert_int_equal(netset_has(&networks, &address), expected);
     }
     assert_in_range(n_in, 1, LOOKS - 1);
-    networks_fini(&networks);
+    netset_fini(&networks);
     free(at);
 }
 

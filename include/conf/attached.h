@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Files that values name: read once, kept in the store, found there by path ever after. */
+#ifndef CONF_ATTACHED_H
+#define CONF_ATTACHED_H
+
+#include <stddef.h>
+
+#include "conf/values.h"
+
+/* A struct model_file of certificates; "" is none. */
+extern const struct value_kind value_certificates;
+
+/*
+ * The file of this path, which counts from the configuration's folder; from disk only where the
+ * store may read and has not yet.
+ * most_bytes  a larger one is refused
+ * Returns false with a sentence in the context's why.
+ */
+bool attached_take(struct value_context *context, const char *path, size_t most_bytes,
+                   struct model_file *out);
+
+#endif

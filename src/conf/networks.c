@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* The values that are bare IP addresses, networks, lengths of prefixes. */
+#include "conf/networks.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "conf/addresses.h"
+#include "conf/directives.h"
+
+#define DNS_PORT 53
+#define INET_BITS 32
+#define INET6_BITS 128
+
+static bool refuse(struct value_context *context, const char *word, const char *why)
+{
+    text_printf(context->why, "\"%.*s\": %s", VALUE_SHOWN_BYTES, word, why);
+    return false;
+}
+
+/* ---- allow, deny ---- */
+
+/* Words that a line can hold at most. */
+static size_t most_words(const char *value)
+{
+    return strlen(value) / 2 + 1;
+}
+
+static bool parse_networks(struct value_context *context, const char *value, void *field)
+{
+    struct addr_network *networks = field;
+    struct quotes_cursor cursor;
+    struct quotes_word word;
+    const char *why = NULL;
+    size_t n = 0;
+    bool is_right = quotes_start(&cursor, context->arena, value, &why);
+    while (is_right && (is_right = quotes_next(&cursor, &word, &why)) && word.at != NULL) {
+        if (addr_parse_network(word.at, &networks[n], &why) != 0)
+            return refuse(context, word.at, why);
+        n++;
+    }
+    if (!is_right)
+        text_add(context->why, why);
+    context->n_elements = n;
+    return is_right;
+}
+
+static void print_network(struct text *out, const struct model *model,
+                          const struct directive *row, const void *field)
+{
+    (void)model;
+    (void)row;
+    char text[ADDR_TEXT_BYTES];
+    text_add(out, addr_print_network(text, field));
+}
+
+/* ---- one IP address ---- */
+
+/* An address alone, without brackets, port or prefix. */
+static bool parse_ip(struct value_context *context, const char *word, struct addr *out)
+{
+    struct addr_network network;
+    const char *why;
+    if (strchr(word, '/') != NULL)
+        return refuse(context, word, "one address, without a prefix");
+    if (addr_parse_network(word, &network, &why) != 0)
+        return refuse(context, word, why);
+    *out = network.address;
+    return true;
+}
+
+static bool take_one_word(struct value_context *context, const char *value, const char **word)
+{
+    struct quotes_words words;
+    if (!value_split(context, value, &words))
+        return false;
+    if (words.n != 1) {
+        text_printf(context->why, "\"%.*s\": one address a line, the key repeats",
+                    VALUE_SHOWN_BYTES, value);
+        return false;
+    }
+    *word = words.at[0];
+    return true;
+}
+
+/* "192.0.2.53" and "2001:db8::53" have no port; one in brackets or with a single colon has. */
+static bool has_port(const char *word)
+{
+    const char *colon = strchr(word, ':');
+    return word[0] == '[' || (colon != NULL && strchr(colon + 1, ':') == NULL);
+}
+
+static void set_port(struct addr *address, uint16_t port)
+{
+    if (address->any.sa_family == AF_INET)
+        address->in.sin_port = htons(port);
+    else
+        address->in6.sin6_port = htons(port);
+}
+
+static bool parse_resolver(struct value_context *context, const char *value, void *field)
+{
+    struct addr_spec spec = {0};
+    const char *word, *why;
+    if (!take_one_word(context, value, &word))
+        return false;
+    if (!has_port(word)) {
+        if (!parse_ip(context, word, &spec.address))
+            return false;
+        set_port(&spec.address, DNS_PORT);
+    } else if (addr_parse(word, &spec, &why) != 0) {
+        return refuse(context, word, why);
+    } else if (spec.kind != ADDR_SOCKET) {
+        return refuse(context, word, "must be an IP address, with a port behind it or not");
+    }
+    if (!address_is_usable(&spec.address))
+        return refuse(context, word, "no address that can be asked");
+    memcpy(field, &spec.address, sizeof spec.address);
+    return true;
+}
+
+static void print_resolver(struct text *out, const struct model *model,
+                           const struct directive *row, const void *field)
+{
+    (void)model;
+    (void)row;
+    char text[ADDR_TEXT_BYTES];
+    text_add(out, addr_print(text, field));
+}
+
+static bool parse_bind(struct value_context *context, const char *value, void *field)
+{
+    struct model_bind bind = {0};
+    const char *word;
+    if (!take_one_word(context, value, &word))
+        return false;
+    bind.is_client = strcmp(word, "client") == 0;
+    if (!bind.is_client && !parse_ip(context, word, &bind.address)) {
+        text_add(context->why, "; must be an IP address without a port, or client");
+        return false;
+    }
+    if (!bind.is_client && !address_is_usable(&bind.address))
+        return refuse(context, word, "no address that a connection can come from");
+    memcpy(field, &bind, sizeof bind);
+    return true;
+}
+
+static void print_bind(struct text *out, const struct model *model, const struct directive *row,
+                       const void *field)
+{
+    (void)model;
+    (void)row;
+    const struct model_bind *bind = field;
+    char text[ADDR_TEXT_BYTES];
+    bool is_v4 = bind->address.any.sa_family == AF_INET;
+    const struct addr_network whole = {bind->address, is_v4 ? INET_BITS : INET6_BITS};
+    addr_print_network(text, &whole);
+    text[strcspn(text, "/")] = '\0';
+    text_add(out, bind->is_client ? "client" : text);
+}
+
+/* ---- share_sources ---- */
+
+static bool parse_length(struct value_context *context, const char *word, const char *family,
+                         int64_t most, int64_t *out)
+{
+    if (units_parse_number(word, out) == 0 && *out <= most)
+        return true;
+    text_printf(context->why, "\"%.*s\": the prefix length of %s must be 0 to %" PRId64,
+                VALUE_SHOWN_BYTES, word, family, most);
+    return false;
+}
+
+static bool parse_prefixes(struct value_context *context, const char *value, void *field)
+{
+    struct model_prefixes prefixes;
+    struct quotes_words words;
+    if (!value_split(context, value, &words))
+        return false;
+    if (words.n != 2) {
+        text_printf(context->why, "\"%.*s\" is not %s", VALUE_SHOWN_BYTES, value,
+                    context->row->kind->form);
+        return false;
+    }
+    if (!parse_length(context, words.at[0], "IPv4", INET_BITS, &prefixes.inet) ||
+        !parse_length(context, words.at[1], "IPv6", INET6_BITS, &prefixes.inet6))
+        return false;
+    memcpy(field, &prefixes, sizeof prefixes);
+    return true;
+}
+
+static void print_prefixes(struct text *out, const struct model *model,
+                           const struct directive *row, const void *field)
+{
+    (void)model;
+    (void)row;
+    const struct model_prefixes *prefixes = field;
+    text_printf(out, "%" PRId64 " %" PRId64, prefixes->inet, prefixes->inet6);
+}
+
+const struct value_kind value_network = {.noun = "network ...",
+                                         .form = "one or more networks (as 10.0.0.0/8 ::1)",
+                                         .is_words = true,
+                                         .parse = parse_networks,
+                                         .most = most_words,
+                                         .print = print_network};
+const struct value_kind value_resolver = {.noun = "address",
+                                          .form = "an IP address, with a port or without",
+                                          .is_words = true,
+                                          .parse = parse_resolver,
+                                          .print = print_resolver};
+const struct value_kind value_bind = {.noun = "address | client",
+                                      .form = "an IP address without a port, or client",
+                                      .is_words = true,
+                                      .parse = parse_bind,
+                                      .print = print_bind};
+const struct value_kind value_prefixes = {.noun = "bits bits",
+                                          .form =
+                                              "two prefix lengths, of IPv4 and IPv6 (as 32 64)",
+                                          .is_words = true,
+                                          .parse = parse_prefixes,
+                                          .print = print_prefixes};
