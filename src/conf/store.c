@@ -83,6 +83,7 @@ void store_free(struct conf_store *store)
 {
     if (store == NULL)
         return;
+    addresses_fini(&store->addresses);
     arena_fini(&store->arena);
     free(store);
 }

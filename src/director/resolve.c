@@ -456,12 +456,17 @@ static int use_servers(struct resolver *resolver, const struct model *model)
     return changed < 0 ? -1 : 0;
 }
 
+void resolver_wait_no_more(struct resolver *resolver)
+{
+    resolver->on_ready = NULL;
+    ev_timer_stop(resolver->loop, &resolver->patience);
+}
+
 int resolver_apply(struct resolver *resolver, const struct model *model,
                    const struct addresses *known, uint64_t patience_ms,
                    void (*on_ready)(void *context), void *context)
 {
-    resolver->on_ready = NULL;
-    ev_timer_stop(resolver->loop, &resolver->patience);
+    resolver_wait_no_more(resolver);
     for (size_t i = 0; i < resolver->n_names; i++)
         resolver->names[i]->is_applied = false;
     if (use_servers(resolver, model) != 0 || want_names(resolver, model, known) != 0) {
@@ -480,8 +485,7 @@ int resolver_apply(struct resolver *resolver, const struct model *model,
 
 void resolver_settle(struct resolver *resolver, const struct model *model)
 {
-    resolver->on_ready = NULL;
-    ev_timer_stop(resolver->loop, &resolver->patience);
+    resolver_wait_no_more(resolver);
     for (size_t i = 0; i < resolver->n_names; i++)
         resolver->names[i]->is_applied = resolver->names[i]->is_settled = false;
     for (size_t i = 0; i < model->n_groups; i++) {
