@@ -9,7 +9,7 @@
 #define TYPE_SRV 33
 #define CLASS_IN 1
 #define LABEL_MOST 63
-#define NAME_MOST 254 /* as text without the dot at the end */
+#define NAME_MOST 253 /* as text without the dot at the end */
 #define NAME_WIRE_MOST 255
 #define POINTER 0xc0     /* the two high bits of a length byte */
 #define SRV_HEAD_BYTES 6 /* priority, weight, port */
