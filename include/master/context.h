@@ -5,6 +5,7 @@
 
 #include <ev.h>
 
+#include "conf/addresses.h"
 #include "master/children.h"
 #include "master/control.h"
 #include "master/departure.h"
@@ -45,6 +46,7 @@ struct master {
     struct doors doors;
     struct rows *rows;
     struct rollout rollout;
+    struct addresses addresses; /* what names of hosts mean: the director's finds, by naming */
     struct departure departure;
     struct supervisor *supervisor;
     struct sinks sinks;

@@ -12,4 +12,14 @@ int prepare_gather(struct master *master, struct edition *edition, struct proble
 /* Lends new sockets, starts new processes, sends PREPARE. */
 void prepare_ask(struct master *master);
 
+/*
+ * As prepare_gather for an edition that is the one before with other addresses: only rows and
+ * bundle are its own, all else is that of the one before.
+ */
+int prepare_renewed(struct master *master, struct edition *edition,
+                    const struct edition *before, struct problems *problems);
+
+/* Who was asked about the one before is asked about the next instead. */
+void prepare_ask_again(struct master *master, struct edition *before);
+
 #endif

@@ -11,7 +11,12 @@
 
 struct master;
 
-enum asker { ASKER_START, ASKER_SIGNAL, ASKER_DIRECTOR };
+enum asker {
+    ASKER_START,
+    ASKER_SIGNAL,
+    ASKER_DIRECTOR,
+    ASKER_NAMES /* names of hosts mean something else: no file is read */
+};
 
 /* Owner: the list it is in. */
 struct request {

@@ -19,7 +19,8 @@ enum rollout_stage {
 
 /*
  * One at a time: requests that come meanwhile wait, and are answered all together by the next. The
- * file is read after the request came, never before.
+ * file is read after the request came, never before; not at all when only addresses of names have
+ * changed.
  */
 struct rollout {
     enum rollout_stage stage;
@@ -33,6 +34,7 @@ struct rollout {
     uint32_t slots[SEGMENT_SLOTS]; /* the workers of next, ascending */
     size_t n_slots;
     bool are_doors_changed;
+    bool is_of_names; /* the one under way: the current configuration with other addresses */
 };
 
 void rollout_init(struct master *master);
@@ -40,6 +42,9 @@ void rollout_fini(struct master *master);
 
 /* Asks for a configuration to be read and brought to all. */
 void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid);
+
+/* Names of hosts mean something else now: what is being prepared begins again with that, else the current one does. */
+void rollout_renew(struct master *master);
 
 /* Gives the one under way up, and answers all that wait; nothing begins any more. */
 void rollout_cancel(struct master *master, const char *why);

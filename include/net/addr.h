@@ -80,4 +80,10 @@ void addr_prefix(unsigned char out[ADDR_PREFIX_BYTES], const struct addr *addres
 /* 127.0.0.0/8, ::1 or a unix socket. */
 bool addr_is_loopback(const struct addr *address);
 
+/*
+ * True when an IP address (its port does not count) can be one host's: not unspecified, multicast,
+ * broadcast (255.255.255.255), nor IPv6 link-local without a scope.
+ */
+bool addr_is_one_host(const struct addr *address);
+
 #endif

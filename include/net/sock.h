@@ -69,6 +69,12 @@ int sock_recycle(int fd);
 /* Arranges that close(2) sends a reset at once (SO_LINGER 0). */
 void sock_arm_reset(int fd);
 
+/*
+ * False when this machine has no way to the IP address: no route, no address of its own, not the
+ * family. Nothing is sent.
+ */
+bool sock_has_route(const struct addr *address);
+
 /* Takes and clears SO_ERROR; 0 when there is none. */
 int sock_take_error(int fd);
 

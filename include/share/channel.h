@@ -26,8 +26,8 @@ enum message_kind {
     MSG_REFUSED,   /* c>m  generation, text: problems */
     MSG_COMMIT,    /* m>c  generation; number = connections a worker may have from now on */
     MSG_COMMITTED, /* c>m  generation: the child acts on it */
-    MSG_ABORT,     /* m>c  generation */
-    MSG_RETIRED,   /* c>m  generation: nothing here uses it any more */
+    MSG_ABORT, /* m>c  generation; flag = the same comes again at once, with other addresses */
+    MSG_RETIRED, /* c>m  generation: nothing here uses it any more */
     MSG_ADOPT, /* m>w  payload uint32_t listener ids[]; number = slot they belong to; fds: their sockets:
                       accept for that slot too */
     MSG_RELEASE, /* m>w  number = slot: stop accepting for it, close those sockets */

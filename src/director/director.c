@@ -23,14 +23,17 @@
 #include "base/log.h"
 #include "base/task.h"
 #include "conf/bundle.h"
+#include "conf/store.h"
 #include "director/auditor.h"
 #include "director/logwriter.h"
+#include "director/resolve.h"
 #include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
 
 enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
 #define TICK_S 0.1
+#define NAMES_PATIENCE_MS 1000 /* how long names may hold a configuration up */
 
 /* A configuration this process has agreed to. Zero is none. */
 struct agreed {
@@ -57,6 +60,7 @@ struct director {
     struct bells bells; /* of the workers */
     struct task_threads *tasks;
     struct server *server;
+    struct resolver *resolver;
     struct log_end log, access;
     struct agreed current, prepared;
     uint64_t aborted; /* PREPARE of this and earlier generations is off */
@@ -71,10 +75,11 @@ struct director {
 
 /* ---- talking to master ---- */
 
-static int say(struct director *d, const struct message *message, const char *text)
+/* fd stays the caller's; -1 = none */
+static int say(struct director *d, const struct message *message, const char *text, int fd)
 {
     size_t length = text != NULL ? strnlen(text, CHANNEL_MOST_BYTES - sizeof *message) : 0;
-    int result = channel_send(&d->channel, message, text, length, NULL, 0);
+    int result = channel_send(&d->channel, message, text, length, &fd, fd >= 0);
     if (result != 0) {
         int reason = errno;
         log_warning("cannot tell master: %s", strerror(reason));
@@ -91,7 +96,38 @@ static void say_of(struct director *d, enum message_kind kind, uint64_t generati
                    const char *text)
 {
     const struct message message = {.kind = kind, .generation = generation};
-    (void)say(d, &message, text);
+    (void)say(d, &message, text, -1);
+}
+
+/* ---- names of hosts ---- */
+
+static void on_names_changed(void *context, const struct addresses *addresses)
+{
+    const struct message message = {.kind = MSG_ADDRESSES};
+    int fd = addresses_encode(addresses);
+    if (fd < 0) {
+        log_error("new addresses cannot be told to master: %s", strerror(errno));
+        return;
+    }
+    (void)say(context, &message, NULL, fd);
+    close(fd);
+}
+
+static void on_names_ready(void *context)
+{
+    struct director *d = context;
+    say_of(d, MSG_READY, d->prepared.generation, NULL);
+}
+
+/* READY, once the names that are new have been asked for. */
+static void ask_names(struct director *d)
+{
+    const struct model *model = d->prepared.model;
+    if (resolver_apply(d->resolver, model, &model->store->addresses, NAMES_PATIENCE_MS,
+                       on_names_ready, d) == 0)
+        return;
+    log_error("out of memory: names of hosts are not asked for");
+    on_names_ready(d);
 }
 
 /* ---- configurations ---- */
@@ -126,7 +162,7 @@ static void on_prepared(void *argument)
     } else if (job->agreed.model != NULL) {
         drop_agreed(&d->prepared);
         d->prepared = job->agreed;
-        say_of(d, MSG_READY, generation, NULL);
+        ask_names(d);
     } else {
         const char *why = job->problems.errors.at;
         say_of(d, MSG_REFUSED, generation, why != NULL ? why : "out of memory");
@@ -161,18 +197,24 @@ static void commit(struct director *d, uint64_t generation)
     d->current = d->prepared;
     d->prepared = (struct agreed){0};
     log_set_level((enum log_level)d->current.model->global.log_level);
+    resolver_settle(d->resolver, d->current.model);
     say_of(d, MSG_COMMITTED, generation, NULL);
     if (before.model != NULL)
         say_of(d, MSG_RETIRED, before.generation, NULL);
     drop_agreed(&before);
 }
 
-static void abort_prepare(struct director *d, uint64_t generation)
+/* comes_again: with other addresses, so that its names stay */
+static void abort_prepare(struct director *d, uint64_t generation, bool comes_again)
 {
     if (generation > d->aborted)
         d->aborted = generation;
-    if (d->prepared.model != NULL && d->prepared.generation <= generation)
-        drop_agreed(&d->prepared);
+    if (d->prepared.model == NULL || d->prepared.generation > generation)
+        return;
+    resolver_wait_no_more(d->resolver);
+    drop_agreed(&d->prepared);
+    if (!comes_again && d->current.model != NULL)
+        resolver_settle(d->resolver, d->current.model);
 }
 
 /* ---- what the doors ask of us ---- */
@@ -198,13 +240,13 @@ static bool look(void *context, struct status *out)
 static int ask_reload(void *context, uint64_t ticket)
 {
     const struct message message = {.kind = MSG_RELOAD, .number = ticket};
-    return say(context, &message, NULL);
+    return say(context, &message, NULL, -1);
 }
 
 static int ask_reopen(void *context, uint64_t ticket)
 {
     const struct message message = {.kind = MSG_REOPEN, .number = ticket};
-    return say(context, &message, NULL);
+    return say(context, &message, NULL, -1);
 }
 
 /* A pick looks at the rows by itself; who waits for a host or has connections to close must be woken. */
@@ -415,7 +457,7 @@ static void handle(struct director *d, struct received *message)
         commit(d, head->generation);
         break;
     case MSG_ABORT:
-        abort_prepare(d, head->generation);
+        abort_prepare(d, head->generation, head->flag != 0);
         break;
     case MSG_BELLS:
         take_bells(d, message);
@@ -488,7 +530,8 @@ static int init(struct director *d, int channel_fd)
     }
     d->tasks = task_threads_new(1);
     d->server = server_new(d->loop, &actions);
-    if (d->tasks == NULL || d->server == NULL) {
+    d->resolver = resolver_new(d->loop, on_names_changed, d);
+    if (d->tasks == NULL || d->server == NULL || d->resolver == NULL) {
         log_error("cannot start: %s", strerror(errno));
         return -1;
     }
@@ -512,6 +555,7 @@ static void fini(struct director *d)
     server_free(d->server);
     if (d->tasks != NULL)
         task_threads_free(d->tasks);
+    resolver_free(d->resolver);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
     auditor_fini(&d->auditor);

@@ -20,6 +20,7 @@
 #include "master/daemon.h"
 #include "master/departure.h"
 #include "master/greeting.h"
+#include "master/naming.h"
 #include "master/paths.h"
 #include "master/processors.h"
 #include "master/remote.h"
@@ -94,6 +95,10 @@ static void on_message(void *context, struct child *child, struct received *mess
             reopen_for(master, &(struct request){.asker = ASKER_DIRECTOR,
                                                  .number = message->head.number,
                                                  .pid = child->pid});
+        return;
+    case MSG_ADDRESSES:
+        if (is_director)
+            naming_take(master, message);
         return;
     case MSG_SHUTDOWN:
         if (is_director)
@@ -375,6 +380,7 @@ static void close_all(struct master *master)
         close(master->null_fd);
     notify_close(&master->notify);
     conf_free(master->boot);
+    addresses_fini(&master->addresses);
     free(master->config);
     if (master->loop != NULL)
         ev_loop_destroy(master->loop);
@@ -436,6 +442,7 @@ static int run_daemon(const struct conf_request *request)
     if (master == NULL)
         return 1;
     master->request = *request;
+    master->request.addresses = &master->addresses;
     master->boot = boot;
     master->is_daemon = boot->global.daemon;
     master->ready_fd = master->null_fd = master->spawn.binary_fd = -1;

@@ -39,19 +39,35 @@ static void choose_slots(struct master *master, size_t wanted)
             rollout->slots[rollout->n_slots++] = slot;
 }
 
+static int take_rows(struct master *master, struct edition *edition, struct problems *problems)
+{
+    const char *why = NULL;
+    if (rows_take(master->rows, edition->model, &edition->rows, &why) == 0)
+        return 0;
+    problems_add(problems, NULL, NULL, NULL, "%s", why);
+    return -1;
+}
+
+static int pack(struct edition *edition, struct problems *problems)
+{
+    edition->bundle_fd = bundle_pack(edition->model, &edition->rows);
+    if (edition->bundle_fd >= 0)
+        return 0;
+    problems_add(problems, NULL, NULL, NULL, "cannot pack the configuration: %s",
+                 strerror(errno));
+    return -1;
+}
+
 /* Takes what master itself has to give: rows, descriptors, logs, sockets, the bundle. */
 int prepare_gather(struct master *master, struct edition *edition, struct problems *problems)
 {
     struct rollout *rollout = &master->rollout;
     struct model *model = edition->model;
     struct text error = {0};
-    const char *why = NULL;
     size_t n_workers = processors_for(model->global.workers);
     int64_t patience_ms = rollout->current == NULL ? PATIENCE_AT_START_MS : 0;
-    if (rows_take(master->rows, model, &edition->rows, &why) != 0) {
-        problems_add(problems, NULL, NULL, NULL, "%s", why);
+    if (take_rows(master, edition, problems) != 0)
         return -1;
-    }
     edition->max_connections = descriptors_resolve(model->global.max_connections,
                                                    model->n_listens, n_workers, true, &error);
     if (edition->max_connections == 0)
@@ -67,12 +83,7 @@ int prepare_gather(struct master *master, struct edition *edition, struct proble
     doors_prepare(&master->doors, model, patience_ms, problems);
     if (problems->n_errors > 0)
         return -1;
-    edition->bundle_fd = bundle_pack(model, &edition->rows);
-    if (edition->bundle_fd >= 0)
-        return 0;
-    problems_add(problems, NULL, NULL, NULL, "cannot pack the configuration: %s",
-                 strerror(errno));
-    return -1;
+    return pack(edition, problems);
 }
 
 /* Lends what is new, then PREPARE; who still begins with the current one hears of it later. */
@@ -104,5 +115,30 @@ void prepare_ask(struct master *master)
             child->is_newcomer = true;
             child_start(child);
         }
+    }
+}
+
+int prepare_renewed(struct master *master, struct edition *edition,
+                    const struct edition *before, struct problems *problems)
+{
+    if (take_rows(master, edition, problems) != 0)
+        return -1;
+    edition->max_connections = before->max_connections;
+    memcpy(edition->rows.listeners, before->rows.listeners,
+           before->rows.n_listeners * sizeof *before->rows.listeners);
+    return pack(edition, problems);
+}
+
+void prepare_ask_again(struct master *master, struct edition *before)
+{
+    const struct message message = {
+        .kind = MSG_ABORT, .flag = 1, .generation = before->generation};
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        if (!child_is_running(child) || child->asked != before->generation)
+            continue;
+        child_send(child, &message, NULL, 0, NULL, 0);
+        before->is_held[place] = false;
+        greeting_prepare(child, master->rollout.next);
     }
 }

@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/renew.h"
 #include "conf/write.h"
 #include "master/adoption.h"
 #include "master/context.h"
 #include "master/daemon.h"
 #include "master/departure.h"
 #include "master/greeting.h"
+#include "master/naming.h"
 #include "master/prepare.h"
 #include "master/stop.h"
 
@@ -75,12 +77,17 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
     rollout->next = NULL;
     requests_answer(master, &rollout->asking, is_ok, text);
     editions_release(master);
+    bool are_names_refused = !is_ok && rollout->is_of_names;
     if (rollout->current != NULL)
         notify_send(&master->notify, "READY=1\nMAINPID=%d\nSTATUS=%s generation %" PRIu64,
-                    (int)getpid(), is_ok ? "serving" : "a reload failed; still serving",
+                    (int)getpid(),
+                    is_ok || are_names_refused ? "serving" : "a reload failed; still serving",
                     rollout->current->generation);
     if (!list_is_empty(&rollout->waiting) && master->phase < MASTER_DRAINING)
         begin(master);
+    else if (rollout->current != NULL && !are_names_refused &&
+             naming_is_stale(master, rollout->current->model))
+        rollout_request(master, ASKER_NAMES, 0, 0);
 }
 
 /* ---- giving up ---- */
@@ -136,9 +143,11 @@ static void give_up(struct master *master, const char *why, int exit_status)
     } else {
         departure_resume(master);
         log_lines(log_error, why);
-        log_error("reload failed: generation %" PRIu64 " serves on",
+        log_error("%s: generation %" PRIu64 " serves on",
+                  rollout->is_of_names ? "new addresses are not used" : "reload failed",
                   rollout->current->generation);
-        atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
+        if (!rollout->is_of_names)
+            atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
     }
     end_rollout(master, false, why);
 }
@@ -180,6 +189,8 @@ static struct model *load(struct master *master, struct problems *problems)
     /* The one of the start was read to know whether to become a daemon. */
     if (master->rollout.last_generation == 0)
         return master->boot;
+    if (master->rollout.is_of_names)
+        return conf_renew(master->rollout.current->model, &master->addresses, problems);
     return conf_load(&master->request, problems);
 }
 
@@ -199,16 +210,25 @@ static void switch_logs(struct master *master)
     sinks_close(&before);
 }
 
+/* All that wait are answered by the next. */
+static void take_requests(struct rollout *rollout)
+{
+    rollout->is_of_names = rollout->current != NULL;
+    LIST_FOREACH_SAFE(node, after, &rollout->waiting) {
+        const struct request *request = container_of(node, struct request, node);
+        rollout->is_of_names &= request->asker == ASKER_NAMES;
+        list_remove(node);
+        list_append(&rollout->asking, node);
+    }
+}
+
 static void begin(struct master *master)
 {
     struct rollout *rollout = &master->rollout;
     struct problems problems = {0};
-    LIST_FOREACH_SAFE(node, after, &rollout->waiting) {
-        list_remove(node);
-        list_append(&rollout->asking, node);
-    }
+    take_requests(rollout);
     rollout->stage = ROLLOUT_PREPARING;
-    if (rollout->current != NULL)
+    if (rollout->current != NULL && !rollout->is_of_names)
         notify_reloading(&master->notify);
     struct model *model = load(master, &problems);
     if (model == NULL) {
@@ -229,6 +249,41 @@ static void begin(struct master *master)
     set_limit(master);
     prepare_ask(master);
     rollout_advance(master);
+}
+
+/* The same with other addresses in its place; when that cannot be had, the one under way goes on. */
+static void begin_again(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    struct edition *before = rollout->next;
+    struct problems problems = {0};
+    struct model *model = conf_renew(before->model, &master->addresses, &problems);
+    struct edition *edition = model != NULL ? editions_add(rollout, model) : NULL;
+    if (edition == NULL)
+        conf_free(model);
+    if (edition != NULL && prepare_renewed(master, edition, before, &problems) == 0) {
+        prepare_ask_again(master, before);
+        set_limit(master);
+    } else {
+        rollout->next = before;
+        log_lines(log_error, problems.errors.at);
+        log_error("new addresses are not used yet");
+    }
+    editions_release(master);
+    problems_fini(&problems);
+}
+
+void rollout_renew(struct master *master)
+{
+    const struct rollout *rollout = &master->rollout;
+    if (master->phase >= MASTER_DRAINING)
+        return;
+    if (rollout->stage == ROLLOUT_PREPARING && naming_is_stale(master, rollout->next->model))
+        begin_again(master);
+    else if (rollout->stage == ROLLOUT_IDLE && rollout->current != NULL &&
+             naming_is_stale(master, rollout->current->model))
+        rollout_request(master, ASKER_NAMES, 0, 0);
+    /* While one is being committed: end_rollout looks. */
 }
 
 /* ---- committing ---- */
@@ -261,8 +316,9 @@ static void finish(struct master *master)
              rollout->current->model->n_listens);
     if (is_start)
         note_serving(master);
-    else
+    else if (!rollout->is_of_names)
         atomic_fetch_add(&master->segment.daemon->reloads_ok, 1);
+    naming_forget_unwanted(master);
     adoption_renew_all(master);
     departure_begin(master);
     end_rollout(master, true, text);

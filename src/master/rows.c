@@ -20,6 +20,7 @@ struct row_entry {
     uint32_t number;
     uint32_t uses;   /* generations that name it */
     bool is_current; /* the current generation does */
+    int64_t weight;  /* hosts: as the configuration had it last */
     char key[];
 };
 
@@ -162,9 +163,22 @@ static void apply_file(const struct rows *rows, uint32_t number, const struct mo
     struct host_row *row = &rows->segment->hosts[number];
     atomic_store(&row->drain_until_ns, 0);
     atomic_store(&row->drain_from_ns, 0);
+    rows->hosts.numbers[number]->weight = host->weight;
     host_set_admin(rows->segment, number, admin_of(host->state));
     host_set_weight(rows->segment, number, (uint32_t)host->weight);
     atomic_store(&row->line_hash, hash_line(rows, host));
+}
+
+/* A service record has another weight now: it stands unless an admin has set one. */
+static void apply_weight(const struct rows *rows, uint32_t number,
+                         const struct model_host *host)
+{
+    struct row_entry *entry = rows->hosts.numbers[number];
+    if (host->weight == entry->weight)
+        return;
+    if (atomic_load(&rows->segment->hosts[number].weight) == entry->weight)
+        host_set_weight(rows->segment, number, (uint32_t)host->weight);
+    entry->weight = host->weight;
 }
 
 static int take_services(struct rows *rows, const struct model *model, struct bundle_rows *out)
@@ -187,11 +201,15 @@ static int take_services(struct rows *rows, const struct model *model, struct bu
 static int take_host(struct rows *rows, const struct model_group *group, uint32_t group_number,
                      const struct model_host *host, struct bundle_rows *out)
 {
-    /* No name and no address holds a newline; what is looked up is no address. */
+    /*
+     * No name and no address holds a newline; what is looked up is no address. A host found by a name is shown
+     * with its address behind it only while there are others: the row stays the same when they come and go.
+     */
+    const char *name = host->lookup[0] != '\0' ? host->line_name : host->name;
     struct text key = {0};
     char address[ADDR_TEXT_BYTES];
     bool is_new;
-    text_printf(&key, "%s\n%s\n%s", group->name, host->name,
+    text_printf(&key, "%s\n%s\n%s", group->name, name,
                 is_unresolved(host) ? host->lookup : addr_print(address, &host->address));
     const struct row_entry *entry =
         key.failed ? NULL : take_entry(rows, &rows->hosts, key.at, &is_new);
@@ -260,6 +278,8 @@ void rows_commit(struct rows *rows, const struct model *model, const struct bund
             if (!rows->hosts.numbers[number]->is_current ||
                 atomic_load(&rows->segment->hosts[number].line_hash) != hash_line(rows, host))
                 apply_file(rows, number, host);
+            else
+                apply_weight(rows, number, host);
         }
     }
     for (uint32_t i = 0; i < SEGMENT_HOSTS; i++)

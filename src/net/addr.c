@@ -503,3 +503,18 @@ bool addr_is_loopback(const struct addr *address)
         return false;
     }
 }
+
+bool addr_is_one_host(const struct addr *address)
+{
+    struct addr unmapped = *address;
+    addr_unmap(&unmapped);
+    if (unmapped.any.sa_family == AF_INET) {
+        uint32_t ip = ntohl(unmapped.in.sin_addr.s_addr);
+        return ip != INADDR_ANY && ip != INADDR_BROADCAST && !IN_MULTICAST(ip);
+    }
+    if (unmapped.any.sa_family != AF_INET6)
+        return false;
+    const struct in6_addr *ip = &unmapped.in6.sin6_addr;
+    return !IN6_IS_ADDR_UNSPECIFIED(ip) && !IN6_IS_ADDR_MULTICAST(ip) &&
+           (!IN6_IS_ADDR_LINKLOCAL(ip) || unmapped.in6.sin6_scope_id != 0);
+}

@@ -221,6 +221,22 @@ void sock_arm_reset(int fd)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
+bool sock_has_route(const struct addr *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno != EAFNOSUPPORT;
+    struct addr probe = *address;
+    /* Both families have it at the same place; a datagram socket connects to no port 0. */
+    if (addr_port(&probe) == 0)
+        probe.in.sin_port = htons(9);
+    int result = connect(fd, &probe.any, probe.length);
+    bool has_none = result != 0 &&
+                    (errno == ENETUNREACH || errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
+    close(fd);
+    return !has_none;
+}
+
 int sock_take_error(int fd)
 {
     int error;
