@@ -334,6 +334,8 @@ static bool parse_host(struct value_context *context, const char *value, void *f
     *host = (struct model_host){.name = words.at[0],
                                 .address = spec.address,
                                 .address_text = words.at[1],
+                                .line_name = words.at[0],
+                                .lookup = "",
                                 .weight = 1,
                                 .line = line,
                                 .origin = context->origin};

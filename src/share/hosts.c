@@ -141,10 +141,50 @@ static void return_ejection(struct group_row *group)
         ;
 }
 
+static void keep_change(const struct segment *segment, struct host_row *row)
+{
+    uint32_t host = (uint32_t)(row - segment->hosts);
+    uint32_t number = atomic_fetch_add(&row->change_count, 1);
+    struct host_change *change =
+        &segment->host_changes[(size_t)host * HOST_CHANGES + number % HOST_CHANGES];
+    char reason[HOST_REASON_BYTES];
+
+    host_read_reason(row, reason);
+    atomic_store(&change->mark, 0);
+    atomic_store(&change->state, (uint32_t)host_state(row, clock_now_ns()));
+    atomic_store(&change->at_ns, clock_wall_ns());
+    for (size_t i = 0; i < HOST_REASON_BYTES; i++)
+        atomic_store_explicit(&change->reason[i], reason[i], memory_order_relaxed);
+    atomic_store(&change->mark, number + 1);
+}
+
 static void note_change(const struct segment *segment, struct host_row *row)
 {
     atomic_store(&row->since_ns, clock_wall_ns());
+    keep_change(segment, row);
     group_touch(segment, atomic_load(&row->group));
+    atomic_fetch_add(&segment->daemon->change, 1);
+}
+
+bool host_read_change(const struct segment *segment, uint32_t host, uint32_t n,
+                      struct host_change_copy *out)
+{
+    uint32_t count = atomic_load(&row_of(segment, host)->change_count);
+
+    if (n >= count || n >= HOST_CHANGES)
+        return false;
+    uint32_t number = count - 1 - n;
+    struct host_change *change =
+        &segment->host_changes[(size_t)host * HOST_CHANGES + number % HOST_CHANGES];
+    if (atomic_load(&change->mark) != number + 1)
+        return false;
+    out->state = (enum host_state)atomic_load(&change->state);
+    out->at_ns = atomic_load(&change->at_ns);
+    for (size_t i = 0; i < HOST_REASON_BYTES; i++)
+        out->reason[i] = atomic_load_explicit(&change->reason[i], memory_order_relaxed);
+    out->reason[HOST_REASON_BYTES - 1] = '\0';
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&change->mark, memory_order_relaxed) == number + 1;
 }
 
 static bool eject(const struct segment *segment, struct host_row *row,
@@ -241,6 +281,28 @@ bool host_readmit(const struct segment *segment, uint32_t host, uint64_t now_ns)
     return until_ns != 0 && now_ns >= until_ns && end_ejection(segment, row, until_ns);
 }
 
+void host_pardon(const struct segment *segment, uint32_t host)
+{
+    struct host_row *row = row_of(segment, host);
+    uint64_t until_ns = atomic_load(&row->ejected_until_ns);
+
+    atomic_store(&row->fails_in_row, 0);
+    atomic_store(&row->eject_streak, 0);
+    if (until_ns != 0)
+        end_ejection(segment, row, until_ns);
+}
+
+uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_t now_ns)
+{
+    const uint32_t whole = 65536;
+    uint64_t from_ns = atomic_load(&row->returned_ns);
+
+    if (slow_start_ns == 0 || from_ns == 0 || now_ns >= from_ns + slow_start_ns)
+        return whole;
+    uint64_t share = now_ns > from_ns ? (now_ns - from_ns) * whole / slow_start_ns : 0;
+    return share > 0 ? (uint32_t)share : 1;
+}
+
 /* State */
 
 enum host_state host_state(const struct host_row *row, uint64_t now_ns)
@@ -305,6 +367,7 @@ void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weig
 
     if (atomic_exchange(&row->weight, weight) != weight)
         group_touch(segment, atomic_load(&row->group));
+    atomic_fetch_add(&segment->daemon->change, 1);
 }
 
 void host_set_health(const struct segment *segment, uint32_t host, enum host_health health,
@@ -382,6 +445,9 @@ void host_reset(const struct segment *segment, uint32_t host, uint32_t group)
     atomic_store(&row->reason[0][0], '\0');
     atomic_store(&row->reason[1][0], '\0');
     atomic_store(&row->reason_lock, 0);
+    atomic_store(&row->change_count, 0);
+    atomic_store(&row->drain_from_ns, 0);
+    atomic_store(&row->drain_until_ns, 0);
     atomic_store(&row->since_ns, clock_wall_ns());
 }
 

@@ -42,6 +42,7 @@ void service_reset(const struct segment *segment, uint32_t service)
 
     segment_raise(&segment->daemon->services_used, service + 1);
     atomic_store(&segment->services[service].is_used, 0);
+    atomic_store(&segment->services[service].enabled, 0);
     for (uint32_t slot = 0; slot < n_slots; slot++) {
         struct service_shard *shard = service_shard(segment, slot, service);
         atomic_store(&shard->connections, 0);
