@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <ev.h>
@@ -53,6 +54,28 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
         turn_look(roster->entries[i].turn, now_ns);
     for (size_t i = 0; i < roster->n_plans; i++)
         alert_look(&roster->plans[i].alert, checks->place.segment, now_ns);
+}
+
+bool checks_verify(const struct model *model, struct problems *problems)
+{
+    char reason[TLS_REASON_BYTES];
+    bool is_good = true;
+    for (size_t i = 0; i < model->n_groups; i++) {
+        const struct model_group *group = &model->groups[i];
+        if (group->check.kind != CHECK_TLS)
+            continue;
+        struct tls_trust *trust =
+            tls_trust_new(group->tls_ca.bytes, group->tls_ca.length, reason);
+        if (trust == NULL) {
+            char section[128];
+            snprintf(section, sizeof section, "group %s", group->name);
+            problems_add(problems, &group->origin, section, "tls_ca", "%s %s",
+                         group->tls_ca.path, reason);
+            is_good = false;
+        }
+        tls_trust_free(trust);
+    }
+    return is_good;
 }
 
 /* ---- making a roster; nothing that runs is touched ---- */

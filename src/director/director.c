@@ -23,7 +23,9 @@
 #include "base/log.h"
 #include "base/task.h"
 #include "conf/bundle.h"
+#include "director/checks.h"
 #include "director/logwriter.h"
+#include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
 #include "share/settle.h"
@@ -60,6 +62,8 @@ struct director {
     bool has_segment;
     struct task_threads *tasks;
     struct server *server;
+    struct bells bells; /* of the workers */
+    struct checks *checks;
     struct log_end log, access;
     struct agreed current, prepared;
     uint64_t aborted; /* PREPARE of this and earlier generations is off */
@@ -118,6 +122,10 @@ static void prepare(void *argument)
 {
     struct preparation *job = argument;
     job->agreed.model = bundle_unpack(job->bundle_fd, &job->agreed.rows, &job->problems);
+    if (job->agreed.model != NULL && !checks_verify(job->agreed.model, &job->problems)) {
+        conf_free(job->agreed.model);
+        job->agreed.model = NULL;
+    }
 }
 
 static void on_prepared(void *argument)
@@ -154,6 +162,13 @@ static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd
     say_of(d, MSG_REFUSED, generation, "out of memory");
 }
 
+static void end_with(struct director *d, int exit_status)
+{
+    d->is_done = true;
+    d->exit_status = exit_status;
+    ev_break(d->loop, EVBREAK_ALL);
+}
+
 static void commit(struct director *d, uint64_t generation)
 {
     if (d->prepared.model == NULL || d->prepared.generation != generation) {
@@ -165,6 +180,13 @@ static void commit(struct director *d, uint64_t generation)
     d->current = d->prepared;
     d->prepared = (struct agreed){0};
     log_set_level((enum log_level)d->current.model->global.log_level);
+    /* Before the rows of hosts that left are free for others. */
+    if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
+        log_error("cannot check the hosts: %s; starting anew", strerror(errno));
+        d->prepared = before; /* to be freed after the checks, which still use it */
+        end_with(d, EXIT_FAILURE);
+        return;
+    }
     say_of(d, MSG_COMMITTED, generation, NULL);
     if (before.model != NULL)
         say_of(d, MSG_RETIRED, before.generation, NULL);
@@ -385,15 +407,13 @@ static int take_hello(struct director *d, struct received *message)
         return -1;
     }
     d->has_segment = true;
+    d->checks = checks_new(d->loop, &d->segment, &d->bells);
+    if (d->checks == NULL) {
+        log_error("cannot check the hosts: %s", strerror(errno));
+        return -1;
+    }
     open_doors(d, message, &hello);
     return 0;
-}
-
-static void end_with(struct director *d, int exit_status)
-{
-    d->is_done = true;
-    d->exit_status = exit_status;
-    ev_break(d->loop, EVBREAK_ALL);
 }
 
 static void handle(struct director *d, struct received *message)
@@ -475,6 +495,7 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int events
 static int init(struct director *d, int channel_fd)
 {
     const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
+    bells_init(&d->bells);
     channel_init(&d->channel, channel_fd);
     d->loop = ev_loop_new(EVFLAG_NOENV);
     if (d->loop == NULL) {
@@ -507,6 +528,7 @@ static void fini(struct director *d)
     server_free(d->server);
     if (d->tasks != NULL)
         task_threads_free(d->tasks);
+    checks_free(d->checks);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
     free(d->audit.hosts);
@@ -515,6 +537,7 @@ static void fini(struct director *d)
     log_flush();
     log_writer_finish(d->access.writer);
     log_writer_finish(d->log.writer);
+    bells_fini(&d->bells);
     if (d->has_segment)
         segment_fini(&d->segment);
     channel_fini(&d->channel);
