@@ -130,6 +130,14 @@ static enum probe_verdict settle(struct probe *probe, enum probe_verdict verdict
     return verdict;
 }
 
+/* No error is no connection yet: we may be asked before there is an event. */
+static bool is_connected(const struct probe *probe)
+{
+    struct addr peer;
+    socklen_t length = sizeof peer.un;
+    return getpeername(probe->fd, &peer.any, &length) == 0;
+}
+
 static enum probe_verdict finish_connect(struct probe *probe)
 {
     int error = sock_take_error(probe->fd);
@@ -137,6 +145,8 @@ static enum probe_verdict finish_connect(struct probe *probe)
         close_socket(probe);
         return fail_connect(probe, error);
     }
+    if (!is_connected(probe))
+        return PROBE_GOING;
     probe->phase = PROBE_TALKS;
     return settle(probe, probe->kind->start(probe));
 }
