@@ -297,7 +297,7 @@ static void what_has_come_counts_however_late_we_look(void **state)
     host_open(&host, script_say, "+PONG\r\n");
     rig.n_wanted = -1;
     prober_send(&rig.prober, &rig.errand, &task, SHORT_MS);
-    while (rig.errand.probe.phase == PROBE_CONNECTS)
+    while (rig.n_done == 0 && rig.errand.probe.phase == PROBE_CONNECTS)
         ev_run(rig.loop, EVRUN_ONCE);
     poll(NULL, 0, SHORT_MS + 50);
     while (rig.n_done == 0)
