@@ -62,7 +62,7 @@ struct director {
     bool has_segment;
     struct task_threads *tasks;
     struct server *server;
-    struct bells bells; /* of the workers */
+    struct bells bells;
     struct checks *checks;
     struct log_end log, access;
     struct agreed current, prepared;
@@ -162,13 +162,6 @@ static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd
     say_of(d, MSG_REFUSED, generation, "out of memory");
 }
 
-static void end_with(struct director *d, int exit_status)
-{
-    d->is_done = true;
-    d->exit_status = exit_status;
-    ev_break(d->loop, EVBREAK_ALL);
-}
-
 static void commit(struct director *d, uint64_t generation)
 {
     if (d->prepared.model == NULL || d->prepared.generation != generation) {
@@ -184,7 +177,8 @@ static void commit(struct director *d, uint64_t generation)
     if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
         log_error("cannot check the hosts: %s; starting anew", strerror(errno));
         d->prepared = before; /* to be freed after the checks, which still use it */
-        end_with(d, EXIT_FAILURE);
+        d->is_done = true;
+        ev_break(d->loop, EVBREAK_ALL);
         return;
     }
     say_of(d, MSG_COMMITTED, generation, NULL);
@@ -416,6 +410,13 @@ static int take_hello(struct director *d, struct received *message)
     return 0;
 }
 
+static void end_with(struct director *d, int exit_status)
+{
+    d->is_done = true;
+    d->exit_status = exit_status;
+    ev_break(d->loop, EVBREAK_ALL);
+}
+
 static void handle(struct director *d, struct received *message)
 {
     const struct message *head = &message->head;
@@ -495,8 +496,8 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int events
 static int init(struct director *d, int channel_fd)
 {
     const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
-    bells_init(&d->bells);
     channel_init(&d->channel, channel_fd);
+    bells_init(&d->bells);
     d->loop = ev_loop_new(EVFLAG_NOENV);
     if (d->loop == NULL) {
         log_error("no event loop can be had");
@@ -534,10 +535,10 @@ static void fini(struct director *d)
     free(d->audit.hosts);
     free(d->audit.groups);
     free(d->audit.counts);
+    bells_fini(&d->bells);
     log_flush();
     log_writer_finish(d->access.writer);
     log_writer_finish(d->log.writer);
-    bells_fini(&d->bells);
     if (d->has_segment)
         segment_fini(&d->segment);
     channel_fini(&d->channel);
