@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "director/checks.h"
 #include "director/director.h"
 #include "master/master.h"
 #include "relay/generation.h"
@@ -20,6 +21,16 @@ static bool is_child(const char *argv0, const char *role)
     return argv0 != NULL && strcmp(argv0, role) == 0 &&
            getsockopt(CHANNEL_CHILD_FD, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
            type == SOCK_SEQPACKET;
+}
+
+/* As the director would, before it agrees. */
+static bool can_check(int bundle_fd, struct problems *problems)
+{
+    struct bundle_rows rows;
+    struct model *model = bundle_unpack(bundle_fd, &rows, problems);
+    bool is_good = model != NULL && checks_verify(model, problems);
+    conf_free(model);
+    return is_good;
 }
 
 /* For --test: a worker's PREPARE without a worker, on a segment of its own. */
@@ -37,7 +48,7 @@ static bool prepare(int bundle_fd, struct problems *problems)
     if (generation != NULL)
         generation_put(generation);
     segment_fini(&segment);
-    return generation != NULL;
+    return generation != NULL && can_check(bundle_fd, problems);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #ifndef DIRECTOR_CHECKS_H
 #define DIRECTOR_CHECKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/bundle.h"
@@ -18,6 +19,9 @@ struct checks; /* opaque; owner: the director */
 struct checks *checks_new(struct ev_loop *loop, const struct segment *segment,
                           const struct bells *bells);
 void checks_free(struct checks *checks);
+
+/* Whether the checks that the model asks for can be made at all; adds what is wrong. Safe on any thread. */
+bool checks_verify(const struct model *model, struct problems *problems);
 
 /*
  * A configuration is committed: hosts that are in it are probed as it says, those that are not no more.

@@ -25,7 +25,9 @@
 #include "conf/bundle.h"
 #include "conf/store.h"
 #include "director/auditor.h"
+#include "director/checks.h"
 #include "director/logwriter.h"
+#include "director/ports.h"
 #include "director/resolve.h"
 #include "share/bells.h"
 #include "share/channel.h"
@@ -33,6 +35,7 @@
 
 enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
 #define TICK_S 0.1
+#define PORTS_EVERY_NS (5 * CLOCK_NS_PER_S)
 #define NAMES_PATIENCE_MS 1000 /* how long names may hold a configuration up */
 
 /* A configuration this process has agreed to. Zero is none. */
@@ -61,11 +64,13 @@ struct director {
     struct task_threads *tasks;
     struct server *server;
     struct resolver *resolver;
+    struct checks *checks;
+    struct ports *ports;
     struct log_end log, access;
     struct agreed current, prepared;
     uint64_t aborted; /* PREPARE of this and earlier generations is off */
     struct auditor auditor;
-    uint64_t flushed_ns;
+    uint64_t flushed_ns, counted_ns;
     struct ev_io on_channel, on_tasks;
     struct ev_timer tick;
     struct ev_async log_changed;
@@ -150,6 +155,10 @@ static void prepare(void *argument)
 {
     struct preparation *job = argument;
     job->agreed.model = bundle_unpack(job->bundle_fd, &job->agreed.rows, &job->problems);
+    if (job->agreed.model != NULL && !checks_verify(job->agreed.model, &job->problems)) {
+        conf_free(job->agreed.model);
+        job->agreed.model = NULL;
+    }
 }
 
 static void on_prepared(void *argument)
@@ -198,6 +207,14 @@ static void commit(struct director *d, uint64_t generation)
     d->prepared = (struct agreed){0};
     log_set_level((enum log_level)d->current.model->global.log_level);
     resolver_settle(d->resolver, d->current.model);
+    /* Before the rows of hosts that left are free for others. */
+    if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
+        log_error("cannot check the hosts: %s; starting anew", strerror(errno));
+        d->prepared = before; /* to be freed after the checks, which still use it */
+        d->is_done = true;
+        ev_break(d->loop, EVBREAK_ALL);
+        return;
+    }
     say_of(d, MSG_COMMITTED, generation, NULL);
     if (before.model != NULL)
         say_of(d, MSG_RETIRED, before.generation, NULL);
@@ -360,8 +377,13 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
         d->flushed_ns = now_ns;
         log_flush();
     }
-    if (d->has_segment)
-        auditor_notice(&d->auditor);
+    if (!d->has_segment)
+        return;
+    auditor_notice(&d->auditor);
+    if (d->current.model != NULL && now_ns - d->counted_ns >= PORTS_EVERY_NS) {
+        d->counted_ns = now_ns;
+        ports_look(d->ports, d->current.model, &d->current.rows);
+    }
 }
 
 /* ---- messages ---- */
@@ -413,6 +435,12 @@ static int take_hello(struct director *d, struct received *message)
         return -1;
     }
     d->has_segment = true;
+    d->checks = checks_new(d->loop, &d->segment, &d->bells);
+    d->ports = ports_new(&d->segment, d->tasks);
+    if (d->checks == NULL || d->ports == NULL) {
+        log_error("cannot check the hosts: %s", strerror(errno));
+        return -1;
+    }
     open_doors(d, message, &hello);
     return 0;
 }
@@ -556,6 +584,8 @@ static void fini(struct director *d)
     if (d->tasks != NULL)
         task_threads_free(d->tasks);
     resolver_free(d->resolver);
+    checks_free(d->checks);
+    ports_free(d->ports);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
     auditor_fini(&d->auditor);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* A TLS handshake with a host over a connected socket: whether it succeeds, and if not, why in words. */
+#ifndef TLS_CLIENT_H
+#define TLS_CLIENT_H
+
+#include <stddef.h>
+
+#define TLS_REASON_BYTES 128 /* room for any reason and its NUL */
+
+/* Whom to trust. Made once, used by many handshakes; owner: who made it. */
+struct tls_trust; /* opaque */
+
+/*
+ * bytes   certificates in PEM, one after the other; length 0: whoever answers is trusted
+ * reason  out, on failure: what is wrong with them
+ * NULL when they cannot be used.
+ */
+struct tls_trust *tls_trust_new(const unsigned char *bytes, size_t length,
+                                char reason[TLS_REASON_BYTES]);
+void tls_trust_free(struct tls_trust *trust);
+
+/* One handshake. Owner: who made it. */
+struct tls_client; /* opaque */
+
+enum tls_step {
+    TLS_DONE,
+    TLS_WANTS_READ,  /* call again when the socket can be read */
+    TLS_WANTS_WRITE, /* or written */
+    TLS_FAILED       /* see tls_client_reason */
+};
+
+/*
+ * fd    a connected non-blocking socket, the caller's; outlives the client
+ * name  a host name (sent as SNI) or an IP address that the certificate must be for, where trust
+ *       names certificates at all; "" = none
+ * Speaks TLS 1.2 and later. SIGPIPE must be ignored. NULL when memory is out.
+ */
+struct tls_client *tls_client_new(const struct tls_trust *trust, int fd, const char *name);
+
+/* Goes on as far as it can without waiting. */
+enum tls_step tls_client_shake(struct tls_client *client);
+
+/* Sends close_notify, as far as the socket takes it at once; the socket is left open. */
+void tls_client_close(struct tls_client *client);
+
+/* After TLS_FAILED: why, in words for people. Lives as long as the client. */
+const char *tls_client_reason(const struct tls_client *client);
+
+void tls_client_free(struct tls_client *client);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* One look at a host over a socket: connecting, handing over to the kind of check, ending politely. */
+#include "director/probe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "base/units.h"
+#include "net/sock.h"
+
+/*
+ * How a probe ends. close(2) with bytes unread sends a reset, which hosts log. So the writing side is shut
+ * first (or not even that, where the host was asked to close), and what still comes is read and thrown
+ * away until the host's FIN is there or PROBE_ANSWER_BYTES are. The verdict does not wait for that.
+ */
+
+static const struct probe_kind *const kinds[] = {
+    [CHECK_TCP] = &probe_tcp,
+    [CHECK_TLS] = &probe_tls,
+    [CHECK_HTTP] = &probe_http,
+    [CHECK_TALK] = &probe_expect,
+};
+
+enum probe_verdict probe_fail(struct probe *probe, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(probe->reason, sizeof probe->reason, format, arguments);
+    va_end(arguments);
+    return PROBE_BAD;
+}
+
+enum probe_verdict probe_fail_memory(struct probe *probe)
+{
+    probe_fail(probe, "out of memory");
+    return PROBE_SHORTAGE;
+}
+
+/* Errors that are this machine's and tell nothing of the host. */
+static bool is_shortage(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+    case EAGAIN:
+    case EAFNOSUPPORT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum probe_verdict fail_connect(struct probe *probe, int error)
+{
+    probe_fail(probe, "connect: %s", strerror(error));
+    return is_shortage(error) ? PROBE_SHORTAGE : PROBE_BAD;
+}
+
+/* ---- reading and writing ---- */
+
+ssize_t probe_read(struct probe *probe, void *bytes, size_t room)
+{
+    size_t left = PROBE_ANSWER_BYTES - probe->got_bytes;
+    if (left == 0)
+        return 0;
+    ssize_t n;
+    do
+        n = recv(probe->fd, bytes, room < left ? room : left, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        probe->got_bytes += (size_t)n;
+    return n;
+}
+
+ssize_t probe_write(struct probe *probe, const void *bytes, size_t length)
+{
+    ssize_t n;
+    do
+        n = send(probe->fd, bytes, length, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n < 0 && errno == EAGAIN ? 0 : n;
+}
+
+/* ---- the way of a probe ---- */
+
+static void close_socket(struct probe *probe)
+{
+    if (probe->fd >= 0)
+        close(probe->fd);
+    probe->fd = -1;
+    probe->events = 0;
+    probe->phase = PROBE_IS_OVER;
+}
+
+/* Throws away what comes until the host has ended. */
+static void drain(struct probe *probe)
+{
+    char dropped[4096];
+    ssize_t n;
+    do
+        n = probe_read(probe, dropped, sizeof dropped);
+    while (n > 0);
+    if (n == 0 || errno != EAGAIN)
+        close_socket(probe);
+}
+
+static void begin_end(struct probe *probe)
+{
+    probe->phase = PROBE_ENDS;
+    probe->events = EV_READ;
+    if (!probe->kind->waits_for_end)
+        (void)shutdown(probe->fd, SHUT_WR);
+    drain(probe);
+}
+
+static enum probe_verdict settle(struct probe *probe, enum probe_verdict verdict)
+{
+    if (verdict != PROBE_GOING)
+        begin_end(probe);
+    return verdict;
+}
+
+/* No error is no connection yet: we may be asked before there is an event. */
+static bool is_connected(const struct probe *probe)
+{
+    struct addr peer;
+    socklen_t length = sizeof peer.un;
+    return getpeername(probe->fd, &peer.any, &length) == 0;
+}
+
+static enum probe_verdict finish_connect(struct probe *probe)
+{
+    int error = sock_take_error(probe->fd);
+    if (error != 0) {
+        close_socket(probe);
+        return fail_connect(probe, error);
+    }
+    if (!is_connected(probe))
+        return PROBE_GOING;
+    probe->phase = PROBE_TALKS;
+    return settle(probe, probe->kind->start(probe));
+}
+
+enum probe_verdict probe_start(struct probe *probe, const struct probe_task *task)
+{
+    assert(task->check->kind != CHECK_NONE);
+    *probe = (struct probe){.task = *task, .kind = kinds[task->check->kind], .fd = -1};
+    probe->fd = sock_open_stream(task->address->any.sa_family);
+    if (probe->fd < 0 || (connect(probe->fd, &task->address->any, task->address->length) != 0 &&
+                          errno != EINPROGRESS)) {
+        int error = errno;
+        close_socket(probe);
+        return fail_connect(probe, error);
+    }
+    probe->events = EV_WRITE;
+    return PROBE_GOING;
+}
+
+enum probe_verdict probe_go_on(struct probe *probe)
+{
+    switch (probe->phase) {
+    case PROBE_CONNECTS:
+        return finish_connect(probe);
+    case PROBE_TALKS:
+        return settle(probe, probe->kind->go_on(probe));
+    case PROBE_ENDS:
+        drain(probe);
+        break;
+    case PROBE_IS_OVER:
+        break;
+    }
+    return PROBE_GOING;
+}
+
+void probe_expire(struct probe *probe, int64_t timeout_ms)
+{
+    char timeout[UNITS_TEXT_BYTES];
+    units_print_duration(timeout, timeout_ms);
+    const char *what = probe->phase == PROBE_CONNECTS ? "no connection" : "no answer";
+    probe_fail(probe, "%s within %s", what, timeout);
+    if (probe->phase == PROBE_TALKS && probe->kind->explain != NULL)
+        probe->kind->explain(probe);
+}
+
+void probe_stop(struct probe *probe)
+{
+    if (probe->kind == NULL)
+        return;
+    close_socket(probe);
+    if (probe->kind->fini != NULL)
+        probe->kind->fini(probe);
+    *probe = (struct probe){.fd = -1};
+}
