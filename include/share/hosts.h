@@ -13,6 +13,7 @@
 struct segment;
 
 #define HOST_REASON_BYTES 96
+#define HOST_WARM 65536 /* the most that host_warmth tells */
 
 enum host_health { HEALTH_UP, HEALTH_DOWN, HEALTH_UNRESOLVED };
 enum host_admin { ADMIN_UP, ADMIN_DRAIN, ADMIN_DOWN };
@@ -163,7 +164,7 @@ bool host_read_change(const struct segment *segment, uint32_t host, uint32_t n,
 void host_pardon(const struct segment *segment, uint32_t host);
 
 /*
- * What share of its connections a host in slow start may have now: 65536 = all.
+ * What share of its connections a host in slow start may have now: HOST_WARM = all.
  * slow_start_ns  0 = none
  */
 uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_t now_ns);

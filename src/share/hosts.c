@@ -49,6 +49,12 @@ static struct group_row *group_of(const struct segment *segment, const struct ho
 
 /* Places at a host */
 
+/* Behind the change of a total: who sees the word moved sees the new total, too. */
+static void note_total(const struct segment *segment, uint32_t host)
+{
+    atomic_fetch_add(&segment->host_blocks[host / HOSTS_A_BLOCK], 1);
+}
+
 bool host_claim(const struct segment *segment, uint32_t slot, uint32_t host, int64_t limit)
 {
     _Atomic int64_t *total = &row_of(segment, host)->in_flight;
@@ -62,6 +68,7 @@ bool host_claim(const struct segment *segment, uint32_t slot, uint32_t host, int
                 return false;
         } while (!atomic_compare_exchange_weak(total, &seen, seen + 1));
     }
+    note_total(segment, host);
     atomic_fetch_add(&host_shard(segment, slot, host)->in_flight, 1);
     return true;
 }
@@ -73,6 +80,7 @@ enum host_claim_result host_claim_expected(const struct segment *segment, uint32
 
     if (!atomic_compare_exchange_strong(total, &expected, expected + 1))
         return CLAIM_CHANGED;
+    note_total(segment, host);
     atomic_fetch_add(&host_shard(segment, slot, host)->in_flight, 1);
     return CLAIM_TAKEN;
 }
@@ -81,6 +89,7 @@ void host_release(const struct segment *segment, uint32_t slot, uint32_t host)
 {
     atomic_fetch_sub(&host_shard(segment, slot, host)->in_flight, 1);
     atomic_fetch_sub(&row_of(segment, host)->in_flight, 1);
+    note_total(segment, host);
 }
 
 /* Reasons: two texts, of which the writer fills the one that is not shown. */
@@ -284,6 +293,18 @@ const char *host_failure_word(enum host_failure failure)
     };
     assert((size_t)failure < FAILURES);
     return words[failure];
+}
+
+uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_t now_ns)
+{
+    uint64_t returned_ns = atomic_load_explicit(&row->returned_ns, memory_order_relaxed);
+
+    if (slow_start_ns == 0 || returned_ns == 0)
+        return HOST_WARM;
+    uint64_t since_ns = now_ns > returned_ns ? now_ns - returned_ns : 0;
+    /* Slow starts end at a day or so: the product fits. */
+    return since_ns >= slow_start_ns ? HOST_WARM
+                                     : (uint32_t)(since_ns * HOST_WARM / slow_start_ns);
 }
 
 bool host_is_usable(const struct host_row *row, uint64_t now_ns)
