@@ -15,6 +15,7 @@ struct host {
     const struct model_host *model;
     struct host_row *row;
     uint32_t number; /* of the row */
+    int64_t limit;   /* by pick: the model's max_connections, near at hand */
 };
 
 /* One group of one generation in one worker. Owner: the generation. */

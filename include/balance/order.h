@@ -21,10 +21,15 @@ void order_free(struct order *order);
 
 /*
  * Takes the next position of the cycle all workers share. In one cycle each host comes as often
- * as its weight, divided by the greatest common divisor of all, says.
+ * as its weight, divided by the greatest common divisor of all, says. The turn of a host that slow
+ * start forbids to this request goes to another by lot, so that the share of each other grows alike.
  * Returns an index into group->usable.
  */
-uint32_t order_next(const struct order *order, const struct group *group);
+uint32_t order_next(const struct order *order, const struct group *group,
+                    const struct pick_request *request);
+
+/* Positions in a cycle. */
+uint32_t order_length(const struct order *order);
 
 /* Claims by turns, as scheduler.h asks of choose. */
 int32_t order_claim(const struct order *order, const struct group *group,

@@ -19,7 +19,7 @@
  * moves behind every change of a total: only blocks whose word has moved are read again. A word
  * may stay behind its total for an instant, or for good when its writer is killed in between;
  * a total that has risen so is found out by the claim, one that has fallen at the latest when the
- * turn comes to the block, which is always read anew.
+ * turn comes to the first of its block, at which it is always read anew.
  */
 
 /*
@@ -36,14 +36,17 @@ struct candidate {
     uint32_t number; /* of the row */
 };
 
+/* A block's word as it never is. */
+#define NOT_READ UINT64_MAX
+
 /* Candidates whose rows share a word, with what was last seen of them. */
 struct block {
     const _Atomic uint32_t *word;
-    uint32_t seen;     /* the word before they were read */
-    bool is_known;     /* they have been read */
-    uint32_t first, n; /* n <= HOSTS_A_BLOCK */
-    uint32_t least;    /* a bit for each that has the least for its weight; 0: all are full */
-    int64_t in_flight, weight; /* of the first of these */
+    uint64_t seen;             /* the word before they were read */
+    uint64_t load;             /* the least of them, as load_of tells */
+    uint32_t least;            /* a bit for each that has so little; 0: all are full */
+    uint32_t first, n;         /* n <= HOSTS_A_BLOCK */
+    int64_t in_flight, weight; /* of one of the least */
 };
 
 struct leastconn {
@@ -78,12 +81,17 @@ static void fill_candidates(struct leastconn *least, const struct group *group)
         const struct host *host = &group->hosts[group->usable[i]];
         least->candidates[i] = (struct candidate){
             .in_flight = &host->row->in_flight,
-            .limit = host->model->max_connections,
+            .limit = host->limit,
             .weight = scheduler_weight(group, group->usable[i]),
             .index = group->usable[i],
             .number = host->number,
         };
     }
+    bool is_sorted = true;
+    for (uint32_t i = 1; is_sorted && i < least->n_candidates; i++)
+        is_sorted = least->candidates[i - 1].number < least->candidates[i].number;
+    if (is_sorted)
+        return;
     qsort(least->candidates, least->n_candidates, sizeof least->candidates[0],
           compare_candidates);
 }
@@ -110,7 +118,8 @@ static void fill_blocks(struct leastconn *least, const struct group *group)
         const _Atomic uint32_t *word =
             &group->segment->host_blocks[least->candidates[i].number / HOSTS_A_BLOCK];
         if (least->n_blocks == 0 || least->blocks[least->n_blocks - 1].word != word)
-            least->blocks[least->n_blocks++] = (struct block){.word = word, .first = i};
+            least->blocks[least->n_blocks++] =
+                (struct block){.word = word, .seen = NOT_READ, .first = i};
         least->blocks[least->n_blocks - 1].n++;
     }
 }
@@ -141,10 +150,18 @@ fail:
     return -1;
 }
 
+/*
+ * Connections for the weight, as a number to compare: fractions of denominators up to 256 that differ
+ * do so by 2^-16 at least, so 32 bits behind the point keep equals equal and the order as it is.
+ */
+static uint64_t load_of(int64_t in_flight, int64_t weight)
+{
+    return in_flight <= 0 ? 0 : ((uint64_t)in_flight << 32) / (uint64_t)weight;
+}
+
 static void read_block(struct block *block, const struct candidate *candidates)
 {
     block->seen = atomic_load(block->word);
-    block->is_known = true;
     block->least = 0;
     for (uint32_t i = 0; i < block->n; i++) {
         const struct candidate *candidate = &candidates[block->first + i];
@@ -161,34 +178,38 @@ static void read_block(struct block *block, const struct candidate *candidates)
         }
         block->least |= UINT32_C(1) << i;
     }
+    if (block->least != 0)
+        block->load = load_of(block->in_flight, block->weight);
 }
 
 /*
  * The block with the least for its weight, the first of equals from the candidate first on.
- * bits_out  which of its candidates may be taken, of which the lowest is meant
+ * at        the block of first
+ * bits_out  which of its candidates have so little, of which the lowest is meant
  * NULL: all are full.
  */
 static struct block *find_block(struct leastconn *least, uint32_t at, uint32_t first,
                                 uint32_t *bits_out)
 {
     struct block *best = NULL;
-    /* Those of the first block that lie before first come last. */
-    uint32_t from_first = UINT32_MAX << (first - least->blocks[at].first);
-    uint32_t mask = from_first;
+    uint64_t best_load = UINT64_MAX;
+    uint32_t place = first - least->blocks[at].first;
+    /* Those of its block that lie before first come last. */
+    uint32_t mask = UINT32_MAX << place;
 
-    read_block(&least->blocks[at], least->candidates);
+    if (place == 0)
+        least->blocks[at].seen = NOT_READ;
     for (uint32_t n = 0; n <= least->n_blocks; n++) {
         struct block *block = &least->blocks[at];
-        if (!block->is_known || block->seen != atomic_load(block->word))
+        if (block->seen != atomic_load(block->word))
             read_block(block, least->candidates);
-        uint32_t bits = block->least & mask;
-        if (bits != 0 && (best == NULL ||
-                          block->in_flight * best->weight < best->in_flight * block->weight)) {
+        if (block->load < best_load && (block->least & mask) != 0) {
             best = block;
-            *bits_out = bits;
+            best_load = block->load;
+            *bits_out = block->least & mask;
         }
         at = at + 1 < least->n_blocks ? at + 1 : 0;
-        mask = n + 1 < least->n_blocks ? UINT32_MAX : ~from_first;
+        mask = UINT32_MAX;
     }
     return best;
 }
@@ -209,7 +230,8 @@ static uint32_t block_at(const struct leastconn *least, uint32_t place)
 }
 
 /* Any of the usable hosts will do. */
-static int32_t choose_of_all(const struct group *group, uint32_t first)
+static int32_t choose_of_all(const struct group *group, const struct pick_request *request,
+                             uint32_t first)
 {
     struct leastconn *least = group->prepared;
     uint32_t at = block_at(least, first);
@@ -225,9 +247,9 @@ static int32_t choose_of_all(const struct group *group, uint32_t first)
         if (host_claim_expected(group->segment, group->slot, candidate->number, in_flight) ==
             CLAIM_TAKEN)
             return (int32_t)candidate->index;
-        block->is_known = false;
+        block->seen = NOT_READ;
     }
-    return -1;
+    return scheduler_scan(group, request, 0);
 }
 
 /* The candidate with the least for its weight, the first of equals from first on; NULL: none is free. */
@@ -278,23 +300,21 @@ static int32_t choose_of_some(const struct group *group, const struct pick_reque
             CLAIM_TAKEN)
             return (int32_t)best->index;
     }
-    return -1;
+    return scheduler_scan(group, request, 0);
 }
 
 static int32_t choose(struct group *group, const struct pick_request *request)
 {
     const struct leastconn *least = group->prepared;
-    uint32_t turn = order_next(least->order, group);
-    uint32_t first = least->places[turn];
+    uint32_t first = least->places[order_next(least->order, group, request)];
     int32_t index = -1;
 
-    if (request->n_tried == 0 && !group->may_be_cold)
-        index = choose_of_all(group, first);
-    else if (group->may_be_cold)
+    if (group->may_be_cold)
         index = choose_of_some(group, request, first, true);
-    if (index < 0 && (request->n_tried > 0 || group->may_be_cold))
-        index = choose_of_some(group, request, first, false);
-    return index >= 0 ? index : scheduler_scan(group, request, turn);
+    else if (request->n_tried == 0)
+        index = choose_of_all(group, request, first);
+    /* Before it is said that all are full, they are looked at themselves. */
+    return index >= 0 ? index : choose_of_some(group, request, first, false);
 }
 
 static void fini(struct group *group)

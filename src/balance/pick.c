@@ -52,6 +52,15 @@ static void list_allowed(struct group *group)
             group->usable[group->n_usable++] = i;
 }
 
+static void take_limits(struct group *group)
+{
+    group->has_limits = false;
+    for (uint32_t i = 0; i < group->n_hosts; i++) {
+        group->hosts[i].limit = group->hosts[i].model->max_connections;
+        group->has_limits |= group->hosts[i].limit > 0;
+    }
+}
+
 static void find_cold(struct group *group, uint64_t now_ns)
 {
     group->may_be_cold = false;
@@ -74,20 +83,13 @@ static int rebuild(struct group *group, uint64_t now_ns)
         host_readmit(group->segment, group->hosts[i].number, now_ns);
     /* Before the rows: a change that comes meanwhile moves it again, and we come back. */
     group->built_epoch = atomic_load(&group->row->epoch);
+    take_limits(group);
     list_usable(group, now_ns);
     if (group->is_open)
         list_allowed(group);
     find_cold(group, now_ns);
     group->is_built = group->n_usable == 0 || group->scheduler->prepare(group) == 0;
     return group->is_built ? 0 : -1;
-}
-
-static bool find_limits(const struct group *group)
-{
-    for (uint32_t i = 0; i < group->n_hosts; i++)
-        if (group->hosts[i].model->max_connections > 0)
-            return true;
-    return false;
 }
 
 int pick_init(struct group *group)
@@ -104,7 +106,7 @@ int pick_init(struct group *group)
     group->n_usable = 0;
     group->is_built = false;
     group->next_readmit_ns = UINT64_MAX;
-    group->has_limits = find_limits(group);
+    take_limits(group);
     /* A table is made where nobody waits for it: not by the first client. */
     return group->scheduler->is_keyed ? rebuild(group, clock_now_ns()) : 0;
 }

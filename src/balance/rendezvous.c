@@ -73,9 +73,9 @@ static const uint64_t logarithms[(1 << INDEX_BITS) + 1] = {
 
 uint64_t rendezvous_cost(uint64_t draw)
 {
-    /* Zero has no logarithm; one more or less of 2^64 makes no difference. */
-    int n_zeros = __builtin_clzll(draw | 1);
-    uint64_t mantissa = (draw | 1) << n_zeros << 1; /* without its leading bit */
+    draw += draw == 0; /* which has no logarithm */
+    int n_zeros = __builtin_clzll(draw);
+    uint64_t mantissa = draw << n_zeros << 1; /* without its leading bit */
     uint64_t index = mantissa >> (64 - INDEX_BITS);
     uint64_t rest = mantissa << INDEX_BITS >> 32;
     uint64_t low = logarithms[index], step = logarithms[index + 1] - low;

@@ -85,7 +85,7 @@ bool scheduler_claim(const struct group *group, uint32_t index)
 {
     const struct host *host = &group->hosts[index];
 
-    return host_claim(group->segment, group->slot, host->number, host->model->max_connections);
+    return host_claim(group->segment, group->slot, host->number, host->limit);
 }
 
 int32_t scheduler_scan(const struct group *group, const struct pick_request *request,

@@ -208,9 +208,8 @@ struct wish {
 static bool is_had(const struct wish *wish, uint32_t index)
 {
     const struct host *host = &wish->group->hosts[index];
-    int64_t limit = host->model->max_connections;
 
-    return (limit <= 0 || atomic_load(&host->row->in_flight) < limit) &&
+    return (host->limit <= 0 || atomic_load(&host->row->in_flight) < host->limit) &&
            !scheduler_is_tried(wish->request, index) &&
            (!wish->asks_warmth || scheduler_is_warm(wish->group, wish->request, index));
 }
@@ -261,7 +260,8 @@ static int32_t spill(const struct group *group, const struct pick_request *reque
         if (index < 0 || scheduler_claim(group, (uint32_t)index))
             return index;
     }
-    return -1;
+    /* Others were quicker each time. */
+    return scheduler_scan(group, request, bucket % group->n_usable);
 }
 
 static int32_t choose(struct group *group, const struct pick_request *request)
@@ -275,10 +275,8 @@ static int32_t choose(struct group *group, const struct pick_request *request)
     if (!scheduler_is_tried(request, home) && scheduler_is_warm(group, request, home) &&
         scheduler_claim(group, home))
         return (int32_t)home;
-    int32_t index = spill(group, request, bucket, true);
-    if (index < 0 && group->may_be_cold)
-        index = spill(group, request, bucket, false);
-    return index >= 0 ? index : scheduler_scan(group, request, bucket % group->n_usable);
+    int32_t index = group->may_be_cold ? spill(group, request, bucket, true) : -1;
+    return index >= 0 ? index : spill(group, request, bucket, false);
 }
 
 static void fini(struct group *group)
