@@ -15,6 +15,7 @@ struct host {
     const struct model_host *model;
     struct host_row *row;
     uint32_t number; /* of the row */
+    int64_t limit;   /* by pick: the model's max_connections, near at hand */
 };
 
 /* One group of one generation in one worker. Owner: the generation. */
@@ -39,6 +40,7 @@ struct group {
     bool is_open;     /* fail_open: fewer than that share is usable, so health does not count */
     bool has_limits;  /* some host has max_connections: a line may form */
     bool may_be_cold; /* some host is in slow start, or was when usable was made */
+    uint64_t all_warm_ns;     /* the last slow start ends */
     uint64_t next_readmit_ns; /* earliest end of an ejection; UINT64_MAX = none */
 };
 

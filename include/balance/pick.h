@@ -11,7 +11,10 @@ enum pick_verdict {
     PICK_NONE    /* no usable host is left */
 };
 
-/* Sets up pick state of a composed group (model, segment, rows, hosts, random are filled in). 0 or -1 with errno. */
+/*
+ * Sets up pick state of a composed group (model, segment, rows, hosts, random are filled in). A keyed
+ * scheduler's table is built at once. 0 or -1 with errno.
+ */
 int pick_init(struct group *group);
 void pick_fini(struct group *group);
 

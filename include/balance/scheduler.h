@@ -39,6 +39,11 @@ struct scheduler {
     void (*fini)(struct group *group);
 };
 
+/*
+ * By whose ideas: twochoices, the power of two choices (Mitzenmacher 2001); source, rendezvous
+ * hashing (Thaler and Ravishankar 1998; balance/rendezvous); maglev, "Maglev: A Fast and Reliable
+ * Software Network Load Balancer" (Eisenbud and others, NSDI 2016).
+ */
 extern const struct scheduler scheduler_roundrobin, scheduler_leastconn, scheduler_random,
     scheduler_weighted, scheduler_first, scheduler_twochoices, scheduler_source,
     scheduler_maglev;
@@ -46,16 +51,32 @@ extern const struct scheduler scheduler_roundrobin, scheduler_leastconn, schedul
 /* The scheduler for the configuration's word; NULL when it is not built yet. */
 const struct scheduler *scheduler_find(enum scheduler_kind kind);
 
+/*
+ * The key of a client with an IP address, the same on every machine and in every release.
+ * An IPv4 address mapped into IPv6 counts as the IPv4 address it is.
+ * Returns false, and no key, for NULL and for addresses that are not IP.
+ */
+bool scheduler_client_key(const struct addr *client, uint64_t *key_out);
+
+/* For schedulers: whether request->key is its client's. */
+bool scheduler_has_key(const struct pick_request *request);
+
+/* For schedulers: what a host is known by in hashes: its name, whatever its address or its place in the file. */
+uint64_t scheduler_identity(const struct host *host);
+
 /* For schedulers: true when the host (index into group->hosts) was tried before. */
 bool scheduler_is_tried(const struct pick_request *request, uint32_t index);
 
 /*
  * For schedulers: whether a host may be chosen for this request as far as slow start goes: of
- * all keys the share that host_warmth tells may, each key always the same way at one moment. The last
- * resort, scheduler_scan, does not ask.
+ * all keys the share that host_warmth tells may, and a key that once may goes on to, as the share
+ * grows. The last resort, scheduler_scan, does not ask.
  */
 bool scheduler_is_warm(const struct group *group, const struct pick_request *request,
                        uint32_t index);
+
+/* For schedulers: host_warmth of the host; HOST_WARM, too, when no host is in slow start. */
+uint32_t scheduler_warmth(const struct group *group, uint64_t now_ns, uint32_t index);
 
 /* For schedulers: claims the host's place under its limit; false when it is full. */
 bool scheduler_claim(const struct group *group, uint32_t index);

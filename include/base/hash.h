@@ -19,6 +19,14 @@ struct random {
 /* SipHash-2-4 of the bytes. Equal on every machine for equal key and bytes. */
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t length);
 
+/* Mixes 64 bits, one to one: the end of SplitMix64 (Steele, Lea, Flood 2014). 0 stays 0. */
+static inline uint64_t hash_mix(uint64_t value)
+{
+    value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return value ^ (value >> 31);
+}
+
 /* Seeds from getrandom(2); seed != 0 gives a repeatable sequence for tests instead. */
 void random_init(struct random *random, uint64_t seed);
 

@@ -13,6 +13,7 @@
 struct segment;
 
 #define HOST_REASON_BYTES 96
+#define HOST_WARM 65536 /* the most that host_warmth tells */
 
 enum host_health { HEALTH_UP, HEALTH_DOWN, HEALTH_UNRESOLVED };
 enum host_admin { ADMIN_UP, ADMIN_DRAIN, ADMIN_DOWN };
@@ -182,7 +183,7 @@ bool host_read_change(const struct segment *segment, uint32_t host, uint32_t n,
 void host_pardon(const struct segment *segment, uint32_t host);
 
 /*
- * What share of its connections a host in slow start may have now: 65536 = all. Grows evenly over
+ * What share of its connections a host in slow start may have now: HOST_WARM = all. Grows evenly over
  * slow_start_ns since returned_ns, from a 256th, so that even the first moment brings some.
  * slow_start_ns  0 = none
  */

@@ -12,6 +12,12 @@ static int prepare(struct group *group)
 
 static int32_t choose(struct group *group, const struct pick_request *request)
 {
+    for (uint32_t i = 0; group->may_be_cold && i < group->n_usable; i++) {
+        uint32_t index = group->usable[i];
+        if (!scheduler_is_tried(request, index) && scheduler_is_warm(group, request, index) &&
+            scheduler_claim(group, index))
+            return (int32_t)index;
+    }
     return scheduler_scan(group, request, 0);
 }
 

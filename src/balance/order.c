@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "balance/scheduler.h"
-
 /*
  * How it works. Workers share only a position in a cycle (share/groups); which host a position
  * means, each computes for itself, from the same weights in the same way. There are two ways:
@@ -28,6 +26,8 @@
 enum {
     WEIGHT_MOST = 256,
     TABLE_STEPS_MOST = 1 << 20, /* about a millisecond */
+    TURNS_MOST = 64,            /* taken in search of a free host before a plain scan */
+    LOTS_MOST = 16,             /* drawn for a turn */
 };
 
 struct class
@@ -219,13 +219,45 @@ void order_free(struct order *order)
     free(order);
 }
 
-uint32_t order_next(const struct order *order, const struct group *group)
+uint32_t order_next(const struct order *order, const struct group *group,
+                    const struct pick_request *request)
 {
-    return find_host(
+    uint32_t turn = find_host(
         order, group_next_position(group->row, order->epoch, order->length, order->start));
+
+    for (uint64_t i = 1; group->may_be_cold && i <= LOTS_MOST; i++) {
+        if (scheduler_is_warm(group, request, group->usable[turn]))
+            break;
+        turn = find_host(order, (uint32_t)(hash_mix(request->key + i) % order->length));
+    }
+    return turn;
 }
 
 uint32_t order_length(const struct order *order)
 {
     return order->length;
+}
+
+int32_t order_claim(const struct order *order, const struct group *group,
+                    const struct pick_request *request)
+{
+    uint32_t n_turns = order->length < TURNS_MOST ? order->length : TURNS_MOST;
+    uint32_t turn = 0;
+
+    for (uint32_t i = 0; i < n_turns; i++) {
+        turn = order_next(order, group, request);
+        uint32_t index = group->usable[turn];
+        if (!scheduler_is_tried(request, index) && scheduler_claim(group, index))
+            return (int32_t)index;
+    }
+    return scheduler_scan(group, request, turn);
+}
+
+int32_t order_claim_keyless(struct order **order, const struct group *group,
+                            const struct pick_request *request)
+{
+    if (*order == NULL)
+        *order = order_new(group, NULL);
+    return *order != NULL ? order_claim(*order, group, request)
+                          : scheduler_scan(group, request, 0);
 }

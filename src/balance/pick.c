@@ -6,6 +6,92 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
+/* Whether the list of the usable may have changed since it was made. */
+static bool is_outdated(const struct group *group, uint64_t now_ns)
+{
+    return !group->is_built || atomic_load(&group->row->epoch) != group->built_epoch ||
+           now_ns >= group->next_readmit_ns;
+}
+
+/* Whether an admin lets connections go there, and it is known where that is. */
+static bool is_allowed(const struct host_row *row)
+{
+    return atomic_load(&row->admin) == ADMIN_UP && atomic_load(&row->weight) > 0 &&
+           atomic_load(&row->health) != HEALTH_UNRESOLVED;
+}
+
+static void list_usable(struct group *group, uint64_t now_ns)
+{
+    uint32_t n_allowed = 0;
+
+    group->n_usable = 0;
+    group->next_readmit_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < group->n_hosts; i++) {
+        const struct host_row *row = group->hosts[i].row;
+        uint64_t until_ns = atomic_load(&row->ejected_until_ns);
+        n_allowed += is_allowed(row);
+        if (until_ns > now_ns) {
+            if (until_ns < group->next_readmit_ns)
+                group->next_readmit_ns = until_ns;
+        } else if (host_is_usable(row, now_ns)) {
+            group->usable[group->n_usable++] = i;
+        }
+    }
+    group->is_open = (uint64_t)group->n_usable * 100 <
+                     (uint64_t)n_allowed * (uint64_t)group->model->fail_open;
+}
+
+/* So few are usable that more likely the judgement is at fault than the hosts. */
+static void list_allowed(struct group *group)
+{
+    group->n_usable = 0;
+    for (uint32_t i = 0; i < group->n_hosts; i++)
+        if (is_allowed(group->hosts[i].row))
+            group->usable[group->n_usable++] = i;
+}
+
+static void take_limits(struct group *group)
+{
+    group->has_limits = false;
+    for (uint32_t i = 0; i < group->n_hosts; i++) {
+        group->hosts[i].limit = group->hosts[i].model->max_connections;
+        group->has_limits |= group->hosts[i].limit > 0;
+    }
+}
+
+static void find_cold(struct group *group, uint64_t now_ns)
+{
+    group->may_be_cold = false;
+    group->all_warm_ns = 0;
+    for (uint32_t i = 0; i < group->n_usable; i++) {
+        const struct host *host = &group->hosts[group->usable[i]];
+        uint64_t slow_start_ns = (uint64_t)host->model->slow_start_ms * CLOCK_NS_PER_MS;
+        if (host_warmth(host->row, slow_start_ns, now_ns) >= HOST_WARM)
+            continue;
+        uint64_t until_ns = atomic_load(&host->row->returned_ns) + slow_start_ns;
+        group->may_be_cold = true;
+        if (until_ns > group->all_warm_ns)
+            group->all_warm_ns = until_ns;
+    }
+}
+
+static int rebuild(struct group *group, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < group->n_hosts; i++)
+        host_readmit(group->segment, group->hosts[i].number, now_ns);
+    /* Before the rows: a change that comes meanwhile moves it again, and we come back. */
+    group->built_epoch = atomic_load(&group->row->epoch);
+    take_limits(group);
+    list_usable(group, now_ns);
+    if (group->is_open)
+        list_allowed(group);
+    find_cold(group, now_ns);
+    group->is_built = group->n_usable == 0 || group->scheduler->prepare(group) == 0;
+    return group->is_built ? 0 : -1;
+}
+
 int pick_init(struct group *group)
 {
     group->scheduler = scheduler_find(group->model->scheduler);
@@ -20,7 +106,9 @@ int pick_init(struct group *group)
     group->n_usable = 0;
     group->is_built = false;
     group->next_readmit_ns = UINT64_MAX;
-    return 0;
+    take_limits(group);
+    /* A table is made where nobody waits for it: not by the first client. */
+    return group->scheduler->is_keyed ? rebuild(group, clock_now_ns()) : 0;
 }
 
 void pick_fini(struct group *group)
@@ -33,38 +121,14 @@ void pick_fini(struct group *group)
     group->is_built = false;
 }
 
-/* Whether the list of the usable may have changed since it was made. */
-static bool is_outdated(const struct group *group, uint64_t now_ns)
+/* Chooses for a request whose key counts. */
+static int32_t choose_by_key(struct group *group, const struct pick_request *request)
 {
-    return !group->is_built || atomic_load(&group->row->epoch) != group->built_epoch ||
-           now_ns >= group->next_readmit_ns;
-}
+    struct pick_request keyed = *request;
 
-static void list_usable(struct group *group, uint64_t now_ns)
-{
-    group->n_usable = 0;
-    group->next_readmit_ns = UINT64_MAX;
-    for (uint32_t i = 0; i < group->n_hosts; i++) {
-        const struct host_row *row = group->hosts[i].row;
-        uint64_t until_ns = atomic_load(&row->ejected_until_ns);
-        if (until_ns > now_ns) {
-            if (until_ns < group->next_readmit_ns)
-                group->next_readmit_ns = until_ns;
-        } else if (host_is_usable(row, now_ns)) {
-            group->usable[group->n_usable++] = i;
-        }
-    }
-}
-
-static int rebuild(struct group *group, uint64_t now_ns)
-{
-    for (uint32_t i = 0; i < group->n_hosts; i++)
-        host_readmit(group->segment, group->hosts[i].number, now_ns);
-    /* Before the rows: a change that comes meanwhile moves it again, and we come back. */
-    group->built_epoch = atomic_load(&group->row->epoch);
-    list_usable(group, now_ns);
-    group->is_built = group->n_usable == 0 || group->scheduler->prepare(group) == 0;
-    return group->is_built ? 0 : -1;
+    if (!group->scheduler->is_keyed || !scheduler_client_key(request->client, &keyed.key))
+        keyed.key = random_next(group->random);
+    return group->scheduler->choose(group, &keyed);
 }
 
 static bool has_untried(const struct group *group, const struct pick_request *request)
@@ -112,11 +176,15 @@ enum pick_verdict pick_host(struct group *group, const struct pick_request *requ
                             uint32_t *index_out)
 {
     assert(request->n_tried <= PICK_MOST_TRIED);
-    if (is_outdated(group, request->now_ns) && rebuild(group, request->now_ns) != 0)
+    if (!refresh(group, request->now_ns))
         return PICK_NONE; /* out of memory: this connection ends, the next pick tries again */
     if (!has_untried(group, request))
         return PICK_NONE;
-    int32_t index = group->scheduler->choose(group, request);
+    if (group->may_be_cold && request->now_ns >= group->all_warm_ns)
+        group->may_be_cold = false;
+    bool needs_key = group->scheduler->is_keyed || group->may_be_cold;
+    int32_t index =
+        needs_key ? choose_by_key(group, request) : group->scheduler->choose(group, request);
     if (index < 0)
         return PICK_FULL;
     *index_out = (uint32_t)index;

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Schedulers random and weighted: by chance, evenly or according to weight. */
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "balance/chances.h"
 #include "balance/scheduler.h"
 
 /* Throws of the dice before a plain scan: with half the places full or tried, one in 65536 fails. */
 enum { THROWS_MOST = 16 };
-
-/* Sums of the weights of the usable hosts up to and with each. */
-struct chances {
-    uint64_t sum;
-    uint64_t upto[];
-};
 
 static int prepare_even(struct group *group)
 {
@@ -28,18 +22,10 @@ static uint32_t throw_even(const struct group *group)
 
 static int prepare_weighted(struct group *group)
 {
-    struct chances *chances =
-        malloc(sizeof *chances + group->n_usable * sizeof chances->upto[0]);
+    struct chances *chances = chances_new(group);
 
-    if (chances == NULL) {
-        errno = ENOMEM;
+    if (chances == NULL)
         return -1;
-    }
-    chances->sum = 0;
-    for (uint32_t i = 0; i < group->n_usable; i++) {
-        chances->sum += scheduler_weight(group, group->usable[i]);
-        chances->upto[i] = chances->sum;
-    }
     free(group->prepared);
     group->prepared = chances;
     return 0;
@@ -47,18 +33,7 @@ static int prepare_weighted(struct group *group)
 
 static uint32_t throw_weighted(const struct group *group)
 {
-    const struct chances *chances = group->prepared;
-    uint64_t ball = random_below(group->random, chances->sum);
-    uint32_t low = 0, high = group->n_usable - 1;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (ball < chances->upto[middle])
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return chances_draw(group->prepared, group->random);
 }
 
 static int32_t choose(const struct group *group, const struct pick_request *request,
@@ -66,7 +41,8 @@ static int32_t choose(const struct group *group, const struct pick_request *requ
 {
     for (int i = 0; i < THROWS_MOST; i++) {
         uint32_t index = group->usable[throw_dice(group)];
-        if (!scheduler_is_tried(request, index) && scheduler_claim(group, index))
+        if (!scheduler_is_tried(request, index) && scheduler_is_warm(group, request, index) &&
+            scheduler_claim(group, index))
             return (int32_t)index;
     }
     return scheduler_scan(group, request, throw_dice(group));

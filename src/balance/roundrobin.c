@@ -3,9 +3,6 @@
 #include <stddef.h>
 
 #include "balance/order.h"
-#include "balance/scheduler.h"
-
-enum { STEPS_MOST = 64 }; /* turns taken in search of a free host before a plain scan */
 
 static int prepare(struct group *group)
 {
@@ -21,17 +18,7 @@ static int prepare(struct group *group)
 
 static int32_t choose(struct group *group, const struct pick_request *request)
 {
-    const struct order *order = group->prepared;
-    uint32_t n_steps = order_length(order) < STEPS_MOST ? order_length(order) : STEPS_MOST;
-    uint32_t turn = 0;
-
-    for (uint32_t i = 0; i < n_steps; i++) {
-        turn = order_next(order, group);
-        uint32_t index = group->usable[turn];
-        if (!scheduler_is_tried(request, index) && scheduler_claim(group, index))
-            return (int32_t)index;
-    }
-    return scheduler_scan(group, request, turn);
+    return order_claim(group->prepared, group, request);
 }
 
 static void fini(struct group *group)

@@ -73,10 +73,8 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t length
 /* SplitMix64 (Steele, Lea, Flood 2014): spreads a small seed over the whole state. */
 static uint64_t splitmix_next(uint64_t *state)
 {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    *state += UINT64_C(0x9e3779b97f4a7c15);
+    return hash_mix(*state);
 }
 
 void random_init(struct random *random, uint64_t seed)

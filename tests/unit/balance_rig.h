@@ -7,23 +7,64 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "balance/pick.h"
+#include "net/addr.h"
 
 #define RIG_NOW_NS UINT64_C(1000000000)
 
 /* Hosts h of the rig have row number RIG_FIRST_ROW + h, so that indexes and rows cannot be mixed up. */
 enum { RIG_GROUP = 3, RIG_FIRST_ROW = 5 };
 
+struct rig_name {
+    char text[16];
+};
+
 struct rig {
     struct segment segment;
     struct model_group model;
     struct group group;
     struct random random;
+    struct rig_name *names;
 };
+
+/* The nth of many clients, some of either family, with bytes of every value in their addresses. */
+static inline struct addr rig_client(uint32_t n)
+{
+    struct addr client = {.length = n % 2 == 0 ? sizeof client.in : sizeof client.in6};
+    uint64_t word = n * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+
+    if (n % 2 == 0) {
+        client.in.sin_family = AF_INET;
+        client.in.sin_port = (in_port_t)n;
+        for (int i = 0; i < 4; i++)
+            ((unsigned char *)&client.in.sin_addr)[i] = (unsigned char)(word >> (24 + 8 * i));
+        return client;
+    }
+    client.in6.sin6_family = AF_INET6;
+    client.in6.sin6_port = (in_port_t)n;
+    for (int i = 0; i < 16; i++) {
+        word = word * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        client.in6.sin6_addr.s6_addr[i] = (unsigned char)(word >> 40);
+    }
+    return client;
+}
+
+/* Where a client goes, if it must be had; it leaves at once. */
+static inline uint32_t rig_home(struct group *group, const struct addr *client)
+{
+    const struct pick_request request = {.now_ns = RIG_NOW_NS, .client = client};
+    uint32_t index = UINT32_MAX;
+
+    assert_int_equal(pick_host(group, &request, &index), PICK_CHOSEN);
+    assert_true(index < group->n_hosts);
+    pick_release(group, index);
+    return index;
+}
 
 /* Another worker's view of the rig's group; free it with rig_leave. */
 static inline void rig_join(const struct rig *rig, struct group *group, uint32_t slot)
@@ -62,11 +103,15 @@ static inline void rig_open(struct rig *rig, enum scheduler_kind kind, uint32_t 
     group_reset(&rig->segment, RIG_GROUP);
     struct model_host *models = calloc(n_hosts, sizeof *models);
     struct host *hosts = calloc(n_hosts, sizeof *hosts);
+    rig->names = calloc(n_hosts, sizeof *rig->names);
     assert_non_null(models);
     assert_non_null(hosts);
+    assert_non_null(rig->names);
     for (uint32_t i = 0; i < n_hosts; i++) {
         host_reset(&rig->segment, RIG_FIRST_ROW + i, RIG_GROUP);
         host_set_weight(&rig->segment, RIG_FIRST_ROW + i, weights == NULL ? 1 : weights[i]);
+        snprintf(rig->names[i].text, sizeof rig->names[i].text, "app%u", (unsigned)i);
+        models[i].name = rig->names[i].text;
         hosts[i] = (struct host){.model = &models[i],
                                  .row = &rig->segment.hosts[RIG_FIRST_ROW + i],
                                  .number = RIG_FIRST_ROW + i};
@@ -93,6 +138,7 @@ static inline void rig_close(struct rig *rig)
     pick_fini(&rig->group);
     free(rig->group.hosts);
     free(rig->model.hosts);
+    free(rig->names);
     segment_fini(&rig->segment);
 }
 
