@@ -25,7 +25,7 @@ enum {
         1000, /* a reason is written in microseconds: after so long its writer is dead */
     REASON_TRIES = 64,
     FIRST_BUCKET_NS = 64 * 1000, /* the top of bucket 0 */
-    WARM = 65536,
+    WARM = HOST_WARM,
     WARM_LEAST = WARM / 256
 };
 
