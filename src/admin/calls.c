@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/show.h"
 
 enum {
     OK = 200,
@@ -186,6 +185,6 @@ void call_finish(const struct call_result *result, struct answer *answer)
     text_clear(&answer->body);
     text_printf(&answer->body,
                 "{\"ok\":true,\"generation\":%" PRIu64 ",\"message\":", result->generation);
-    show_json_string(&answer->body, result->message);
+    text_add_json(&answer->body, result->message);
     text_add(&answer->body, "}\n");
 }

@@ -21,7 +21,7 @@ static void json_comma(struct text *out, size_t position)
 static void json_string(struct text *out, const char *key, const char *value)
 {
     text_printf(out, "\"%s\":", key);
-    show_json_string(out, value);
+    text_add_json(out, value);
 }
 
 static void json_number(struct text *out, const char *key, uint64_t value)
@@ -143,7 +143,7 @@ static void json_service(struct text *out, const struct status *status, size_t i
     for (size_t i = 0; i < service->n_listens; i++) {
         char address[ADDR_TEXT_BYTES];
         json_comma(out, i);
-        show_json_string(out, status_print_listen(address, &service->listens[i]));
+        text_add_json(out, status_print_listen(address, &service->listens[i]));
     }
     text_add(out, "],");
     json_string(out, "group", status->model->groups[service->group].name);

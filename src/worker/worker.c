@@ -545,6 +545,7 @@ static void fini(struct worker *w)
 
     life_bury(relay);
     access_log_flush(&relay->access);
+    access_log_fini(&relay->access);
     task_threads_free(w->tasks);
     accepts_fini(&w->accepts);
     if (w->prepared != NULL)

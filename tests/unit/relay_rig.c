@@ -188,6 +188,7 @@ void rig_close(struct relay_rig *rig)
     pool_fini(&relay->conns);
     pool_fini(&relay->buffers);
     splice_fini(&relay->pipes);
+    access_log_fini(&relay->access);
     free(relay->scratch);
     ev_loop_destroy(relay->loop);
     close(rig->door);
