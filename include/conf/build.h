@@ -20,7 +20,6 @@ struct conf_request {
     const char *text; /* used when path is NULL; its lines are named "command line" */
     const struct conf_override *overrides;
     size_t n_overrides;
-    bool is_root; /* started by root: the descriptor limit may be raised for max_connections */
 };
 
 /*

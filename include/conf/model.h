@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "net/addr.h"
+#include "net/poller.h"
 
 /* Where a value was written; file is NULL for a default. */
 struct origin {
@@ -16,14 +17,6 @@ struct origin {
 };
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_UDP };
-enum poller {
-    POLLER_AUTO,
-    POLLER_EPOLL,
-    POLLER_LINUXAIO,
-    POLLER_IOURING,
-    POLLER_POLL,
-    POLLER_SELECT
-};
 enum log_kind { LOGS_OFF, LOGS_STDERR, LOGS_SYSLOG, LOGS_FILE };
 enum access_format { ACCESS_TEXT, ACCESS_JSON };
 enum scheduler_kind {

@@ -38,6 +38,8 @@ struct child {
     struct ev_child on_exit;
     struct ev_timer
         timer; /* STARTING: it takes too long; WAITING: next try; else SIGKILL after SIGABRT */
+    char *
+        why; /* why the last one could not work, in its own words; NULL = it said nothing; owned */
     uint32_t delay_ms; /* before the next try; 0 = at once */
     /* The rollout's notes. */
     uint64_t asked;               /* generation of the last PREPARE it was sent */

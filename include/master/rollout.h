@@ -47,6 +47,9 @@ void rollout_cancel(struct master *master, const char *why);
 /* READY, REFUSED, COMMITTED, RETIRED. */
 void rollout_take(struct master *master, struct child *child, const struct received *message);
 
+/* The process has ended, saying why it cannot work: a start is given up, a reload tries again. */
+void rollout_note_failure(struct master *master, const struct child *child);
+
 /* Someone's state changed: goes on if nobody is waited for any more. */
 void rollout_advance(struct master *master);
 

@@ -244,6 +244,9 @@ static void check_admin(const struct check *check)
 {
     const struct model_admin *admin = &check->model->admin;
     const char *key = DIRECTIVE_OF(SECTION_ADMIN, model_admin, listens)->key;
+    if (admin->n_listens > CHECK_MOST_DOORS)
+        problems_add(check->problems, &admin->listens[CHECK_MOST_DOORS].origin, "admin", key,
+                     "%zu addresses are more than %d", admin->n_listens, CHECK_MOST_DOORS);
     for (size_t i = 0; i < admin->n_listens; i++) {
         const struct model_listen *listen = &admin->listens[i];
         char printed[ADDR_TEXT_BYTES];

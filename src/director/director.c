@@ -24,6 +24,7 @@
 #include "base/task.h"
 #include "conf/bundle.h"
 #include "director/logwriter.h"
+#include "net/poller.h"
 #include "share/channel.h"
 #include "share/segment.h"
 #include "share/settle.h"
@@ -96,6 +97,16 @@ static void say_of(struct director *d, enum message_kind kind, uint64_t generati
 {
     const struct message message = {.kind = kind, .generation = generation};
     (void)say(d, &message, text);
+}
+
+/* Before it works: the reason is master's to log, with how it goes on. */
+static void say_failed(struct director *d, const char *what, int reason)
+{
+    const struct message message = {.kind = MSG_FAILED};
+    struct text why = {0};
+    text_printf(&why, "%s: %s", what, strerror(reason));
+    (void)channel_send(&d->channel, &message, why.at, why.length, NULL, 0);
+    text_fini(&why);
 }
 
 /* ---- configurations ---- */
@@ -344,7 +355,7 @@ static int start_writer(struct director *d, struct log_end *end, const char *wor
     end->writer = log_writer_new(pipe_fd, on_writer_change, d);
     if (end->writer != NULL)
         return 0;
-    log_error("cannot start the writer of the %s: %s", word, strerror(errno));
+    say_failed(d, "cannot start a writer of logs", errno);
     return -1;
 }
 
@@ -381,7 +392,7 @@ static int take_hello(struct director *d, struct received *message)
     if (!can_log || !can_log_access)
         return -1;
     if (segment_attach(&d->segment, segment_fd) != 0) {
-        log_error("cannot map the segment: %s", strerror(errno));
+        say_failed(d, "cannot map the segment", errno);
         return -1;
     }
     d->has_segment = true;
@@ -476,15 +487,15 @@ static int init(struct director *d, int channel_fd)
 {
     const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
     channel_init(&d->channel, channel_fd);
-    d->loop = ev_loop_new(EVFLAG_NOENV);
+    d->loop = poller_open(POLLER_AUTO);
     if (d->loop == NULL) {
-        log_error("no event loop can be had");
+        say_failed(d, "no event loop can be had", errno);
         return -1;
     }
     d->tasks = task_threads_new(1);
     d->server = server_new(d->loop, &actions);
     if (d->tasks == NULL || d->server == NULL) {
-        log_error("cannot start: %s", strerror(errno));
+        say_failed(d, "cannot start", errno);
         return -1;
     }
     ev_io_init(&d->on_channel, on_channel_ready, channel_fd, EV_READ);

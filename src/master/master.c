@@ -74,6 +74,8 @@ static void on_ended(void *context, struct child *child)
         adoption_forget(master, child);
     }
     editions_forget(master, child);
+    if (child->why != NULL)
+        rollout_note_failure(master, child);
     rollout_advance(master);
     stop_advance(master);
 }
@@ -134,12 +136,13 @@ static void on_supervisor(struct ev_loop *loop, struct ev_io *watch, int revents
 static void reopen_logs(struct master *master)
 {
     struct sinks fresh = {0}, before = master->sinks;
-    struct text error = {0};
+    struct problems problems = {0};
     if (master->rollout.current == NULL)
         return;
-    if (sinks_open(&fresh, &master->rollout.current->model->global, &error) != 0) {
-        log_error("the logs are not reopened: %s", error.at);
-        text_fini(&error);
+    if (sinks_open(&fresh, master->rollout.current->model, &problems) != 0) {
+        log_error("the logs are not reopened: %.*s", (int)strcspn(problems.errors.at, "\n"),
+                  problems.errors.at);
+        problems_fini(&problems);
         return;
     }
     master->sinks = fresh;
@@ -288,7 +291,20 @@ static int find_account(struct master *master)
     return result;
 }
 
-/* Everything that does not depend on a generation. */
+/* While it still may: what is dropped next is the right to. */
+static int raise_descriptors(struct master *master)
+{
+    struct problems problems = {0};
+    bool is_enough = descriptors_resolve(master->boot, true, &problems) > 0;
+    if (!is_enough) {
+        (void)!write(STDERR_FILENO, problems.errors.at, problems.errors.length);
+        master->exit_status = 3;
+    }
+    problems_fini(&problems);
+    return is_enough ? 0 : -1;
+}
+
+/* Everything that does not depend on a generation. Returns 0, or -1, said; exit_status may be set. */
 static int open_all(struct master *master)
 {
     if (open_run_files(master) != 0)
@@ -307,14 +323,7 @@ static int open_all(struct master *master)
     master->rows = rows_new(&master->segment);
     if (master->rows == NULL)
         return fail("out of memory", NULL);
-    struct text error = {0};
-    const struct model *boot = master->boot;
-    bool is_enough =
-        descriptors_resolve(boot->global.max_connections, boot->n_listens, true, &error) > 0;
-    if (!is_enough)
-        fail("max_connections", error.at);
-    text_fini(&error);
-    if (!is_enough)
+    if (raise_descriptors(master) != 0)
         return -1;
     if (privileges_keep_needed() != 0)
         return fail("cannot drop capabilities", strerror(errno));
@@ -322,7 +331,7 @@ static int open_all(struct master *master)
     master->supervisor = supervisor_new(&master->segment);
     if (master->supervisor == NULL)
         return fail("cannot start the supervisor", strerror(errno));
-    master->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
+    master->loop = ev_default_loop(EVBACKEND_EPOLL | EVFLAG_NOENV);
     return master->loop != NULL ? 0 : fail("cannot make an event loop", strerror(errno));
 }
 
@@ -421,7 +430,7 @@ static int run_daemon(const struct conf_request *request)
         master->exit_status = 1;
     log_set_name("master");
     notify_open(&master->notify);
-    if (master->exit_status == 0 && open_all(master) != 0)
+    if (master->exit_status == 0 && open_all(master) != 0 && master->exit_status == 0)
         master->exit_status = 1;
     if (master->exit_status == 0)
         run(master);
@@ -451,8 +460,7 @@ static struct conf_request make_request(const struct options *options)
     return (struct conf_request){.path = is_one_line ? NULL : path,
                                  .text = is_one_line ? options->one_line.at : NULL,
                                  .overrides = options->overrides,
-                                 .n_overrides = options->n_overrides,
-                                 .is_root = geteuid() == 0};
+                                 .n_overrides = options->n_overrides};
 }
 
 static int run_command(const struct options *options, master_prepare *prepare)

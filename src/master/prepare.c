@@ -39,40 +39,50 @@ static void choose_slots(struct master *master, size_t wanted)
             rollout->slots[rollout->n_slots++] = slot;
 }
 
-/* Takes what master itself has to give: rows, descriptors, logs, sockets, the bundle. */
-int prepare_gather(struct master *master, struct edition *edition, struct problems *problems)
+enum { EXIT_MACHINE = 1, EXIT_CONFIGURATION = 3 };
+
+/* What the keys of [global] ask for: descriptors, log files. */
+static void take_global(struct master *master, struct edition *edition,
+                        struct problems *problems)
 {
     struct rollout *rollout = &master->rollout;
-    struct model *model = edition->model;
-    struct text error = {0};
-    const char *why = NULL;
+    edition->max_connections = descriptors_resolve(edition->model, true, problems);
+    if (edition->max_connections > 0)
+        rollout->has_sinks = sinks_open(&rollout->sinks, edition->model, problems) == 0;
+}
+
+static void open_sockets(struct master *master, struct edition *edition,
+                         struct problems *problems)
+{
+    struct rollout *rollout = &master->rollout;
+    const struct model *model = edition->model;
     int64_t patience_ms = rollout->current == NULL ? PATIENCE_AT_START_MS : 0;
-    if (rows_take(master->rows, model, &edition->rows, &why) != 0) {
-        problems_add(problems, NULL, NULL, NULL, "%s", why);
-        return -1;
-    }
-    edition->max_connections =
-        descriptors_resolve(model->global.max_connections, model->n_listens, true, &error);
-    if (edition->max_connections == 0)
-        problems_add(problems, NULL, "global", "max_connections", "%s", error.at);
-    else if (sinks_open(&rollout->sinks, &model->global, &error) != 0)
-        problems_add(problems, NULL, NULL, NULL, "%s", error.at);
-    else
-        rollout->has_sinks = true;
-    text_fini(&error);
     choose_slots(master, model->global.workers > 0 ? (size_t)model->global.workers
                                                    : processors_usable());
     listeners_prepare(&master->listeners, model, rollout->slots, rollout->n_slots,
                       edition->rows.listeners, patience_ms, problems);
     doors_prepare(&master->doors, model, patience_ms, problems);
+}
+
+/* Takes what master itself has to give: rows, descriptors, logs, sockets, the bundle. */
+int prepare_gather(struct master *master, struct edition *edition, struct problems *problems)
+{
+    const char *why = NULL;
+    if (rows_take(master->rows, edition->model, &edition->rows, &why) != 0) {
+        problems_add(problems, NULL, NULL, NULL, "%s", why);
+        return EXIT_MACHINE;
+    }
+    take_global(master, edition, problems);
+    int status = problems->n_errors > 0 ? EXIT_CONFIGURATION : EXIT_MACHINE;
+    open_sockets(master, edition, problems);
     if (problems->n_errors > 0)
-        return -1;
-    edition->bundle_fd = bundle_pack(model, &edition->rows);
+        return status;
+    edition->bundle_fd = bundle_pack(edition->model, &edition->rows);
     if (edition->bundle_fd >= 0)
         return 0;
     problems_add(problems, NULL, NULL, NULL, "cannot pack the configuration: %s",
                  strerror(errno));
-    return -1;
+    return EXIT_MACHINE;
 }
 
 /* Lends what is new, then PREPARE; who still begins with the current one hears of it later. */

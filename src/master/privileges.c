@@ -2,6 +2,7 @@
 /* Who the processes run as, which capabilities master keeps, how many descriptors a process may open. */
 #include "master/privileges.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "conf/directives.h"
 #include "share/segment.h"
 
 /* What a worker opens besides connections: channel, logs, segment, epoll; then pipes, kept host sockets. */
@@ -177,28 +179,40 @@ static uint64_t raise_limit(uint64_t wanted, bool may_raise)
     return limit.rlim_max;
 }
 
-uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, bool may_raise,
-                             struct text *error)
+/* Why so many connections cannot be had, about the line that asks for them. */
+static void refuse(const struct model *model, uint64_t wanted, uint64_t limit,
+                   struct problems *problems)
 {
-    uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
-    uint64_t wanted =
-        reserve(n_listeners) + DESCRIPTORS_EXTRA + DESCRIPTORS_A_CONNECTION * most;
-    uint64_t limit = raise_limit(wanted, may_raise);
-    uint64_t allowed = descriptors_allow(limit, n_listeners);
-    if (asked > 0 && most > SEGMENT_LIVE)
-        text_printf(error, "%" PRId64 " is more than a worker can hold (%d)", asked,
-                    SEGMENT_LIVE);
-    else if (asked > 0 && most > allowed)
-        text_printf(error,
-                    "%" PRId64 " needs %" PRIu64
-                    " file descriptors, the limit (ulimit -n) is %" PRIu64,
-                    asked, wanted, limit);
-    else if (allowed == 0)
-        text_printf(error,
-                    "no connection fits in the limit of %" PRIu64
-                    " file descriptors (ulimit -n); at least %" PRIu64 " are needed",
-                    limit, reserve(n_listeners) + DESCRIPTORS_A_CONNECTION);
+    const struct directive *row = DIRECTIVE_OF(SECTION_GLOBAL, model_global, max_connections);
+    const struct origin origin = store_global_origin(model->store, row);
+    const int64_t asked = model->global.max_connections;
+    const uint64_t least = reserve(model->n_listens) + DESCRIPTORS_A_CONNECTION;
+    if (asked > 0)
+        problems_add(problems, &origin, "global", row->key,
+                     "%" PRId64 " needs %" PRIu64
+                     " file descriptors, the limit (ulimit -n) is %" PRIu64,
+                     asked, wanted, limit);
     else
-        return asked > 0 ? most : allowed;
+        problems_add(problems, &origin, "global", row->key,
+                     "no connection fits in the limit of %" PRIu64
+                     " file descriptors (ulimit -n); at least %" PRIu64 " are needed",
+                     limit, least);
+}
+
+uint64_t descriptors_resolve(const struct model *model, bool may_raise,
+                             struct problems *problems)
+{
+    const int64_t asked = model->global.max_connections;
+    const uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
+    assert(most <= SEGMENT_LIVE); /* the key's upper bound */
+    uint64_t wanted =
+        reserve(model->n_listens) + DESCRIPTORS_EXTRA + DESCRIPTORS_A_CONNECTION * most;
+    uint64_t limit = raise_limit(wanted, may_raise);
+    uint64_t allowed = descriptors_allow(limit, model->n_listens);
+    if (allowed > 0 && most <= allowed)
+        return most;
+    if (allowed > 0 && asked == 0)
+        return allowed;
+    refuse(model, wanted, limit, problems);
     return 0;
 }

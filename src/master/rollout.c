@@ -217,10 +217,11 @@ static void begin(struct master *master)
     }
     log_lines(log_warning, problems.warnings.at);
     struct edition *edition = editions_add(rollout, model);
-    if (edition == NULL || prepare_gather(master, edition, &problems) != 0) {
+    int status = edition != NULL ? prepare_gather(master, edition, &problems) : 1;
+    if (status != 0) {
         if (edition == NULL && model != master->boot)
             conf_free(model);
-        give_up_problems(master, &problems, 1);
+        give_up_problems(master, &problems, status);
         return;
     }
     problems_fini(&problems);
@@ -397,6 +398,18 @@ static void take_refused(struct master *master, struct child *child,
                   child_name(name, child), (int)child->pid, message->head.generation, said);
         child_put_down(child);
     }
+    text_fini(&why);
+}
+
+void rollout_note_failure(struct master *master, const struct child *child)
+{
+    const struct rollout *rollout = &master->rollout;
+    char name[CHILD_NAME_BYTES];
+    struct text why = {0};
+    if (rollout->current != NULL || rollout->stage == ROLLOUT_IDLE)
+        return;
+    text_printf(&why, "gaidaros: %s cannot start: %s", child_name(name, child), child->why);
+    give_up(master, why.at != NULL ? why.at : "out of memory", 1);
     text_fini(&why);
 }
 

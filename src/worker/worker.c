@@ -8,20 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/counter.h"
 #include "base/task.h"
+#include "net/poller.h"
 #include "relay/tunnel.h"
 #include "share/channel.h"
 #include "worker/accept.h"
+#include "worker/quota.h"
 
 enum {
     SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
     CONNS_A_SLAB = 64,
     BUFFERS_A_SLAB = 4,
-    RESERVED_FDS = 28, /* what a worker holds besides connections, pipes and parked sockets */
     HEARTBEAT_MS = 100
 };
 
@@ -56,6 +56,15 @@ static void say(struct worker *w, enum message_kind kind, uint64_t generation, c
 
     if (channel_send(&w->channel, &message, text, length, NULL, 0) != 0)
         log_warning("cannot answer master: %s", strerror(errno));
+}
+
+/* Before it works: the reason is master's to log, with how it goes on. Keeps to one line. */
+static void say_failed(struct worker *w, const char *what, int reason)
+{
+    char why[256];
+
+    snprintf(why, sizeof why, "%s: %s", what, strerror(reason));
+    say(w, MSG_FAILED, 0, why);
 }
 
 /* ---- generations ---- */
@@ -138,20 +147,6 @@ static void apply_global(struct worker *w, const struct model_global *global)
     ev_timer_again(w->relay.loop, &w->heartbeat);
 }
 
-/* Master may have raised its own descriptor limit since; ours stays what it was at our start. */
-static uint64_t fitting(uint64_t most_open)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 2 * most_open + RESERVED_FDS)
-        return most_open;
-    uint64_t fits = limit.rlim_cur > RESERVED_FDS + 2 ? (limit.rlim_cur - RESERVED_FDS) / 2 : 1;
-    log_warning("max_connections stays %llu: more needs a higher descriptor limit, which takes "
-                "a restart",
-                (unsigned long long)fits);
-    return fits;
-}
-
 static void commit(struct worker *w, uint64_t id, uint64_t most_open)
 {
     struct generation *before = w->current;
@@ -167,7 +162,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->current->owner = w;
     w->current->parked_count = &w->relay.n_parked;
     accepts_commit(&w->accepts, w->current);
-    w->accepts.most_open = fitting(most_open);
+    w->accepts.most_open = quota_fit(most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
     atomic_store(&w->row->generation, id);
@@ -431,39 +426,21 @@ static void on_room(void *owner)
     accepts_make_room(&w->accepts);
 }
 
-static unsigned int loop_flags(uint32_t poller)
-{
-    static const unsigned int backends[] = {
-        [POLLER_AUTO] = EVBACKEND_EPOLL,        [POLLER_EPOLL] = EVBACKEND_EPOLL,
-        [POLLER_LINUXAIO] = EVBACKEND_LINUXAIO, [POLLER_IOURING] = EVBACKEND_IOURING,
-        [POLLER_POLL] = EVBACKEND_POLL,         [POLLER_SELECT] = EVBACKEND_SELECT,
-    };
-    bool is_known = poller < sizeof backends / sizeof *backends;
-    return EVFLAG_NOENV | (is_known ? backends[poller] : EVBACKEND_EPOLL);
-}
-
-/* Descriptors beyond two a connection go to pipes and to parked host sockets. */
-static void share_spare_fds(struct relay *relay, uint64_t most_open)
-{
-    struct rlimit limit;
-    int64_t spare = 0;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * most_open + RESERVED_FDS)
-        spare = (int64_t)(limit.rlim_cur - 2 * most_open - RESERVED_FDS);
-    splice_init(&relay->pipes,
-                (int)(spare / 3 < SPLICE_PIPES_MOST ? spare / 3 : SPLICE_PIPES_MOST));
-    relay->most_parked = spare / 3 < PARKED_MOST ? spare / 3 : PARKED_MOST;
-}
-
 static int init_relay(struct worker *w, const struct hello *hello)
 {
     struct relay *relay = &w->relay;
 
-    relay->loop = ev_loop_new(loop_flags(hello->poller));
+    relay->loop = poller_open(hello->poller);
+    if (relay->loop == NULL) {
+        say_failed(w, "poller: no event loop can be had", errno);
+        return -1;
+    }
     relay->scratch = malloc(SCRATCH_BYTES);
     relay->scratch_bytes = SCRATCH_BYTES;
-    if (relay->loop == NULL || relay->scratch == NULL)
+    if (relay->scratch == NULL) {
+        say_failed(w, "no buffer can be had", errno);
         return -1;
+    }
     relay->segment = &w->segment;
     relay->slot = hello->slot;
     relay->now_ns = clock_now_ns();
@@ -481,7 +458,7 @@ static int init_relay(struct worker *w, const struct hello *hello)
     random_init(&relay->random, 0);
     relay->access.fd = w->access_fd;
     relay->access.daemon = w->segment.daemon;
-    share_spare_fds(relay, hello->max_connections);
+    quota_share(relay, hello->max_connections);
     accepts_init(&w->accepts, relay, hello->max_connections);
     return 0;
 }
@@ -532,7 +509,7 @@ static int take_hello(struct worker *w, struct hello *hello)
     log_set_level((enum log_level)hello->log_level);
     log_to_fd(w->log_fd);
     if (segment_attach(&w->segment, message->fds[0]) != 0) {
-        log_error("cannot map the shared segment: %s", strerror(errno));
+        say_failed(w, "cannot map the shared segment", errno);
         return -1;
     }
     w->row = &w->segment.slots[hello->slot];
@@ -582,10 +559,10 @@ int worker_main(int channel_fd)
     if (take_hello(w, &hello) != 0)
         goto end;
     w->tasks = task_threads_new(1);
-    if (w->tasks == NULL || init_relay(w, &hello) != 0) {
-        log_error("cannot start: %s", strerror(errno));
+    if (w->tasks == NULL)
+        say_failed(w, "cannot start a thread", errno);
+    if (w->tasks == NULL || init_relay(w, &hello) != 0)
         goto end;
-    }
     start_watchers(w);
     run(w);
     fini(w);
