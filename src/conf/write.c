@@ -30,6 +30,17 @@ static void write_list(struct text *out, const struct model *model, const struct
         write_value(out, model, row, (const unsigned char *)elements + i * row->bytes);
 }
 
+/*
+ * A default place is only skipped where it cannot be used, one that is named is an error: it is
+ * written as a comment, so that the text reads back to the same.
+ */
+static bool is_only_default(const struct model *model, const struct directive *row)
+{
+    const struct conf_section *global = store_find_section(model->store, SECTION_GLOBAL, "");
+    bool is_place = row->section == SECTION_GLOBAL && row->may_be_empty;
+    return is_place && model->store->has_file && store_find_line(global, row) == NULL;
+}
+
 static void write_section(struct text *out, const struct model *model, enum section_kind kind,
                           const char *name, const void *base)
 {
@@ -42,6 +53,8 @@ static void write_section(struct text *out, const struct model *model, enum sect
         /* What includes brought in is written out, keys of later issues have no meaning yet. */
         if (row->section != kind || row->bytes == 0 || row->is_later)
             continue;
+        if (is_only_default(model, row))
+            text_add(out, "#");
         if (row->repeats)
             write_list(out, model, row, base);
         else
