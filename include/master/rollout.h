@@ -27,6 +27,7 @@ struct rollout {
     struct edition *current, *next; /* next: the one under way */
     uint64_t last_generation;
     struct list_node asking, waiting; /* answered by the one under way, by the one after it */
+    struct last_reload last_reload;
     struct ev_timer limit;
     struct sinks sinks; /* of next, until it is committed */
     bool has_sinks;

@@ -30,6 +30,8 @@ struct daemon_row {
     _Atomic uint64_t started_ns; /* monotonic, by master */
     _Atomic uint32_t state;      /* enum daemon_state, by master */
     _Atomic uint64_t reloads_ok, reloads_failed;
+    _Atomic uint32_t
+        generations; /* that some process still uses, the current one included; by master */
     _Atomic uint64_t director_restarts;
     _Atomic uint64_t
         change; /* bumped whenever rows changed that a waiting process may care for */

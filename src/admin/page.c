@@ -204,6 +204,25 @@ static void add_attention_item(struct text *out, const struct status *status, si
     text_add(out, "</span></li>\n");
 }
 
+/* A reload that failed is news until one goes well: the file on disk is not what serves. */
+static void add_reload(struct text *out, const struct status *status)
+{
+    const struct status_reload *reload = status->reload;
+    bool is_shown = reload != NULL && !reload->is_ok;
+    text_printf(out, "<section class=\"attention\" id=\"reload\" role=\"alert\"%s><h2>",
+                is_shown ? "" : " hidden");
+    if (is_shown) {
+        text_add(out, "The reload of ");
+        show_time(out, reload->wall_ns);
+        text_printf(out, " failed: generation %" PRIu64 " serves on",
+                    atomic_load(&status->segment->daemon->generation));
+    }
+    text_add(out, "</h2><pre>");
+    if (is_shown)
+        text_add_html(out, reload->message);
+    text_add(out, "</pre></section>\n");
+}
+
 /* What needs a person's eye comes before everything that is well. */
 static void add_attention(struct text *out, const struct status *status,
                           const struct status_totals *totals)
@@ -433,6 +452,7 @@ void page_html(struct text *out, const struct status *status)
     status_read_totals(status, &totals);
     add_head(out, status, &totals);
     add_header(out, status);
+    add_reload(out, status);
     add_tiles(out, &totals);
     add_attention(out, status, &totals);
     add_services(out, status);

@@ -158,6 +158,20 @@ static void json_service(struct text *out, const struct status *status, size_t i
     text_add(out, "]}");
 }
 
+static void json_reload(struct text *out, const struct status_reload *reload)
+{
+    text_add(out, ",\"last_reload\":");
+    if (reload == NULL) {
+        text_add(out, "null");
+        return;
+    }
+    text_printf(out, "{\"ok\":%s,\"time\":\"", reload->is_ok ? "true" : "false");
+    show_time(out, reload->wall_ns);
+    text_add(out, "\",");
+    json_string(out, "message", reload->message);
+    text_add(out, "}");
+}
+
 void view_json(struct text *out, const struct status *status)
 {
     const struct daemon_row *daemon = status->segment->daemon;
@@ -171,6 +185,8 @@ void view_json(struct text *out, const struct status *status)
     json_string(out, "state", status_state_word(status));
     text_printf(out, ",\"reloads\":{\"ok\":%" PRIu64 ",\"failed\":%" PRIu64 "}",
                 atomic_load(&daemon->reloads_ok), atomic_load(&daemon->reloads_failed));
+    json_reload(out, status->reload);
+    json_number(out, "generations", atomic_load(&daemon->generations));
     json_number(out, "director_restarts", atomic_load(&daemon->director_restarts));
     json_number(out, "access_lines", atomic_load(&daemon->access_lines));
     json_number(out, "access_dropped", atomic_load(&daemon->access_dropped));
@@ -202,6 +218,28 @@ static void text_daemon(struct text *out, const struct status *status)
                 status_uptime_ns(status) / CLOCK_NS_PER_S, atomic_load(&daemon->reloads_ok),
                 atomic_load(&daemon->reloads_failed), totals.workers_up, totals.workers,
                 totals.hosts_up, totals.hosts, netstat_listen_overflows());
+}
+
+/* Only a reload that failed has something to tell: a line for each of its problems. */
+static void text_reload(struct text *out, const struct status_reload *reload)
+{
+    if (reload == NULL || reload->is_ok)
+        return;
+    for (const char *at = reload->message;;) {
+        size_t length = strcspn(at, "\n");
+        struct text line = {0};
+        text_append(&line, at, length);
+        text_add(out, "reload   failed ");
+        show_time(out, reload->wall_ns);
+        text_add(out, " ");
+        text_add_escaped(out, line.at != NULL ? line.at : "");
+        text_add(out, "\n");
+        text_fini(&line);
+        if (at[length] == '\0')
+            break;
+        at += length + 1;
+    }
+    text_add(out, "\n");
 }
 
 static void text_workers(struct text *out, const struct status *status)
@@ -280,6 +318,7 @@ static void text_host(struct text *table, const char *service, const char *group
 void view_text(struct text *out, const struct status *status)
 {
     text_daemon(out, status);
+    text_reload(out, status->reload);
     text_workers(out, status);
 
     struct text table = {0};

@@ -63,7 +63,9 @@ struct director {
     struct server *server;
     struct log_end log, access;
     struct agreed current, prepared;
-    uint64_t aborted; /* PREPARE of this and earlier generations is off */
+    struct status_reload reload; /* as master told it last; wall_ns 0 = there was none */
+    char *reload_message;        /* owned; what reload.message is */
+    uint64_t aborted;            /* PREPARE of this and earlier generations is off */
     struct settle_audit audit;
     int audit_looks_left;
     uint64_t incarnations; /* their sum over all slots, as last seen */
@@ -206,6 +208,7 @@ static bool look(void *context, struct status *out)
         .wall_ns = clock_wall_ns(),
         .lines_lost = log_writer_health(d->log.writer).lost +
                       log_writer_health(d->access.writer).lost + log_dropped(),
+        .reload = d->reload.wall_ns != 0 ? &d->reload : NULL,
     };
     return true;
 }
@@ -236,6 +239,17 @@ static void take_result(struct director *d, const struct received *message)
     };
     server_answer(d->server, message->head.number, &result);
     free(text);
+}
+
+static void take_reloaded(struct director *d, const struct received *message)
+{
+    free(d->reload_message);
+    d->reload_message = text_of(message);
+    d->reload = (struct status_reload){
+        .is_ok = message->head.flag != 0,
+        .wall_ns = (int64_t)message->head.number,
+        .message = d->reload_message != NULL ? d->reload_message : "",
+    };
 }
 
 /* ---- logs ---- */
@@ -440,6 +454,9 @@ static void handle(struct director *d, struct received *message)
     case MSG_RESULT:
         take_result(d, message);
         break;
+    case MSG_RELOADED:
+        take_reloaded(d, message);
+        break;
     case MSG_STOP:
         end_with(d, EXIT_SUCCESS);
         break;
@@ -520,6 +537,7 @@ static void fini(struct director *d)
         task_threads_free(d->tasks);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
+    free(d->reload_message);
     free(d->audit.hosts);
     free(d->audit.groups);
     free(d->audit.counts);

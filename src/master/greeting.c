@@ -128,6 +128,7 @@ void greeting_send(struct master *master, struct child *child)
     } else {
         send_hello_to_director(master, child);
         greeting_send_logs(master);
+        requests_tell_last(master);
     }
     greeting_prepare(child, edition_for_new(master));
 }

@@ -139,6 +139,7 @@ static void give_up(struct master *master, const char *why, int exit_status)
         log_error("reload failed: generation %" PRIu64 " serves on",
                   rollout->current->generation);
         atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
+        requests_remember(master, false, why);
     }
     end_rollout(master, false, why);
 }
@@ -260,10 +261,12 @@ static void finish(struct master *master)
     const char *text = said.at != NULL ? said.at : "";
     log_info("%s: %zu workers, %zu listening addresses", text, rollout->n_slots,
              rollout->current->model->n_listens);
-    if (is_start)
+    if (is_start) {
         note_serving(master);
-    else
+    } else {
         atomic_fetch_add(&master->segment.daemon->reloads_ok, 1);
+        requests_remember(master, true, text);
+    }
     adoption_renew_all(master);
     departure_begin(master);
     end_rollout(master, true, text);
@@ -450,6 +453,7 @@ void rollout_fini(struct master *master)
     struct rollout *rollout = &master->rollout;
     rollout_cancel(master, "the daemon is ending");
     sinks_close(&rollout->sinks);
+    free(rollout->last_reload.text);
     rollout->current = rollout->next = NULL;
     LIST_FOREACH(node, &rollout->editions) {
         struct edition *edition = container_of(node, struct edition, node);

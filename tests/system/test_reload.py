@@ -2,6 +2,7 @@
 """A reload loses nothing, a broken one changes nothing (F1, F2, F4-F6, F12)."""
 
 import os
+import re
 import signal
 import socket
 import time
@@ -161,6 +162,67 @@ def test_a_file_gone_bad_changes_nothing(daemon, host, what):
     running.reload()
     assert running.generation() == generation + 1
     visit(port)
+
+
+@pytest.mark.san_subset
+def test_a_failed_reload_is_shown_until_a_good_one(daemon, host):
+    """F4: on the page, in running.json and running.txt, with file and line; a new director knows it too."""
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=1)
+    running.allow_errors("reload failed|retries")
+    assert running.running()["last_reload"] is None
+    running.reload(config(port, [one], service="retries = <x>"), ok=False)
+    with open(running.file, encoding="utf-8") as file:
+        line = next(n for n, text in enumerate(file, 1) if text.startswith("retries"))
+    place = f"{running.file}:{line}: [service web] retries:"
+
+    def is_shown():
+        last = running.running()["last_reload"]
+        return last and not last["ok"] and place in last["message"] and last["time"].endswith("Z")
+
+    wait_until(is_shown, what="the failed reload in running.json")
+    page, text = running.http("GET", "/").text, running.http("GET", "/running.txt").text
+    assert place in page and 'id="reload" role="alert">' in page and "<x>" not in page
+    assert re.search(rf"(?m)^reload +failed \S+Z {re.escape(place)}", text), text
+    (director,) = set(running.pids()) - {running.pid, *running.worker_pids()}
+    os.kill(director, signal.SIGKILL)
+    wait_until(lambda: running.healthz() == 200 and running.running()["director_restarts"] == 1,
+               what="another director")
+    wait_until(is_shown, what="the failed reload at the new director")
+    running.reload(config(port, [one]))
+    wait_until(lambda: running.running()["last_reload"]["ok"], what="the good reload in running.json")
+    assert 'id="reload" role="alert" hidden' in running.http("GET", "/").text
+    assert "\nreload " not in running.http("GET", "/running.txt").text
+
+
+@pytest.mark.san_subset
+def test_old_generations_live_as_long_as_their_connections(daemon, host):
+    """F2: running.json counts them; lifetime bounds them."""
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    wait_until(lambda: running.running()["generations"] == 1, what="one generation")
+    sessions = []
+    for turn in range(5):
+        sessions.append(connect(f"127.0.0.1:{port}"))
+        echo(sessions[-1])
+        running.reload(config(port, [one], service=f"retries = {turn % 3}"))
+    wait_until(lambda: running.running()["generations"] == 6, what="five old generations beside the current one")
+    for left, session in zip((5, 4, 3, 2, 1), sessions):
+        echo(session)
+        session.close()
+        wait_until(lambda: running.running()["generations"] == left, what="a generation to go")  # noqa: B023
+    with connect(f"127.0.0.1:{port}") as session:
+        running.reload(config(port, [one], service="lifetime = 1s"))
+        with connect(f"127.0.0.1:{port}") as bounded:
+            echo(bounded)
+            echo(session)
+            running.reload(config(port, [one]))
+            assert running.running()["generations"] >= 2
+            bounded.settimeout(20)
+            assert bounded.recv(1) == b""
+            wait_until(lambda: running.running()["generations"] == 2, what="the bounded generation to go")
+            echo(session)
+    wait_until(lambda: running.running()["generations"] == 1, what="all old generations to go")
 
 
 @pytest.mark.san_subset
