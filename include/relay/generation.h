@@ -24,8 +24,7 @@ struct host_note {
 struct group_line {
     struct group group;
     struct list_node waiting; /* first in, first out */
-    struct log_limit no_host;
-    struct host_note *notes; /* one a host */
+    struct host_note *notes;  /* one a host */
 };
 
 /* One service of one generation in one worker. */

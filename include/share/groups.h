@@ -17,6 +17,9 @@ struct group_row {
         epoch; /* moves with every change of weight, state or health of a host in it */
     _Atomic uint32_t ejected; /* hosts ejected now */
     _Atomic uint32_t is_used; /* by master */
+    _Atomic uint64_t
+        no_host_next_ns; /* when the next line about no usable host may be written */
+    _Atomic uint64_t no_host_unshown; /* lines that were not, since the last one */
 };
 
 /*
@@ -35,6 +38,13 @@ bool group_peek_position(const struct group_row *row, uint32_t epoch, uint32_t *
 
 /* Says that something about the group's hosts changed: every worker rebuilds its order at its next pick. */
 void group_touch(const struct segment *segment, uint32_t group);
+
+/*
+ * Whether a worker may write a line about the group's having no usable host: one in a second over
+ * all workers and generations.
+ * unshown  set, when it may, to how many were not written since the last
+ */
+bool group_may_complain(struct group_row *row, uint64_t now_ns, uint64_t *unshown);
 
 /* Master: makes the row as new. */
 void group_reset(const struct segment *segment, uint32_t group);

@@ -208,13 +208,12 @@ static void wait_in_line(struct conn *c, const void *bytes, size_t length)
 
 static void end_without_host(struct conn *c)
 {
-    struct group_line *line = c->service->line;
-    uint64_t suppressed = 0;
+    const struct group *group = &c->service->line->group;
+    uint64_t unshown = 0;
 
-    if (c->n_tried == 0 && log_limit_pass(&line->no_host, c->relay->now_ns, &suppressed))
+    if (c->n_tried == 0 && group_may_complain(group->row, c->relay->now_ns, &unshown))
         log_warning("service %s: group %s has no usable host (%llu more not shown)",
-                    c->service->model->name, line->group.model->name,
-                    (unsigned long long)suppressed);
+                    c->service->model->name, group->model->name, (unsigned long long)unshown);
     life_end(c, c->n_tried == 0 ? OUTCOME_NO_HOST : OUTCOME_CONNECT_FAILED);
 }
 

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "share/segment.h"
 
 /* Epochs wrap: the one that is less than half the circle ahead is the newer. */
@@ -48,6 +49,22 @@ void group_touch(const struct segment *segment, uint32_t group)
     atomic_fetch_add(&segment->groups[group].epoch, 1);
 }
 
+bool group_may_complain(struct group_row *row, uint64_t now_ns, uint64_t *unshown)
+{
+    uint64_t next_ns = atomic_load(&row->no_host_next_ns);
+    /* Beyond a second ahead it cannot be of our clock. */
+    bool is_early = next_ns > now_ns && next_ns - now_ns <= CLOCK_NS_PER_S;
+
+    /* Who loses the exchange was not the first in this second. */
+    if (is_early || !atomic_compare_exchange_strong(&row->no_host_next_ns, &next_ns,
+                                                    now_ns + CLOCK_NS_PER_S)) {
+        atomic_fetch_add(&row->no_host_unshown, 1);
+        return false;
+    }
+    *unshown = atomic_exchange(&row->no_host_unshown, 0);
+    return true;
+}
+
 void group_reset(const struct segment *segment, uint32_t group)
 {
     assert(group < SEGMENT_GROUPS);
@@ -58,4 +75,6 @@ void group_reset(const struct segment *segment, uint32_t group)
     atomic_store(&row->cursor, 0);
     atomic_store(&row->epoch, 0);
     atomic_store(&row->ejected, 0);
+    atomic_store(&row->no_host_next_ns, 0);
+    atomic_store(&row->no_host_unshown, 0);
 }
