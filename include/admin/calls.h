@@ -24,6 +24,8 @@ struct admin_actions {
      * Returns 0, or -1 with errno.
      */
     int (*reload)(void *context, uint64_t ticket);
+    /* The same for opening the logs anew. */
+    int (*reopen)(void *context, uint64_t ticket);
 };
 
 /* How a call that had to wait ended. */

@@ -22,9 +22,11 @@ struct sinks {
 /*
  * Opens both targets; a file is made with mode 0640 where there is none. A fifo is opened for
  * reading too, so that it needs no reader to be opened or written; one that is full takes no more.
+ * is_daemon  in the background standard error goes nowhere: syslog stands in for it
  * Returns 0, or -1 with the reason among the problems and nothing left open.
  */
-int sinks_open(struct sinks *sinks, const struct model *model, struct problems *problems);
+int sinks_open(struct sinks *sinks, const struct model *model, bool is_daemon,
+               struct problems *problems);
 void sinks_close(struct sinks *sinks);
 
 /* Points this process's own log at the target. */

@@ -37,11 +37,12 @@ enum message_kind {
                       m>d  answer 503 at /healthz from now on */
     MSG_STOP,  /* m>c  end at once, connections with outcome shutdown */
     MSG_LOGS,  /* m>d  fds: log sink, access sink (in this order, per payload struct logs) */
-    MSG_RELOAD,   /* d>m  number = request: please reload */
-    MSG_RESULT,   /* m>d  number = request, flag = ok, text: message for the caller */
+    MSG_RELOAD, /* d>m  number = request: please reload */
+    MSG_RESULT, /* m>d  number = request (RELOAD, REOPEN), flag = ok, text: message for the caller */
     MSG_SHUTDOWN, /* d>m  stop as by TERM */
     MSG_FAILED,   /* c>m  text: why this process cannot work; it ends */
     MSG_RELOADED, /* m>d  number = wall time in ns, flag = ok, text: how the last reload ended */
+    MSG_REOPEN,   /* d>m  number = request: please open the logs anew */
     MESSAGE_END   /* one more than the last kind */
 };
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 enum {
     OK = 200,
     BAD_REQUEST = 400,
@@ -40,9 +39,21 @@ static enum call_verdict run_reload(const struct call_request *request,
     return CALL_ANSWERED;
 }
 
+static enum call_verdict run_reopen(const struct call_request *request,
+                                    const struct fields *fields,
+                                    const struct admin_actions *actions, struct answer *answer)
+{
+    (void)fields;
+    if (actions->reopen(actions->context, request->ticket) == 0)
+        return CALL_WAITS;
+    answer_refusal(answer, BUSY, "reopenLogs: master cannot be asked: %s", strerror(errno));
+    return CALL_ANSWERED;
+}
+
 /* clang-format off */
 static const struct call calls[] = {
     {"reload",          "",                                          ACCESS_FULL, run_reload},
+    {"reopenLogs",      "",                                          ACCESS_FULL, run_reopen},
     {"addHost",         "service group name address [weight] [max_connections] [slow_start] [check]",
                                                                      ACCESS_FULL, NULL},
     {"delHost",         "service group name",                        ACCESS_FULL, NULL},

@@ -64,6 +64,21 @@ static void check_timeouts(const struct check *check, const struct conf_section 
                  values->adopt_timeout_ms, stuck->key, values->stuck_timeout_ms);
 }
 
+/* A daemon's standard error leads nowhere: master sends its lines to syslog. */
+static void warn_of_lost_stderr(const struct check *check, const struct conf_section *global)
+{
+    const struct model_global *values = &check->model->global;
+    const struct directive *log = DIRECTIVE_OF(SECTION_GLOBAL, model_global, log);
+    const struct directive *daemon = DIRECTIVE_OF(SECTION_GLOBAL, model_global, daemon);
+    if (values->daemon && values->log.kind == LOGS_STDERR)
+        problems_warn(check->problems,
+                      place(global, store_find_line(global, log) != NULL ? log : daemon),
+                      "global", log->key,
+                      "stderr leads nowhere from the background (%s = yes): the log goes to "
+                      "syslog; name syslog or a file",
+                      daemon->key);
+}
+
 /* One file cannot be two things. */
 static void check_paths(const struct check *check, const struct conf_section *global)
 {
@@ -272,6 +287,7 @@ void model_check(const struct model *model, struct problems *problems)
     size_t service = 0, group = 0;
     check_counts(&check);
     check_timeouts(&check, global);
+    warn_of_lost_stderr(&check, global);
     check_paths(&check, global);
     for (const struct conf_section *section = model->store->first; section != NULL;
          section = section->next)

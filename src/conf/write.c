@@ -6,6 +6,8 @@
 
 #include "conf/directives.h"
 
+enum { HELP_COLUMN = 24 }; /* where the sentences of --help begin, as those of the options do */
+
 static void write_value(struct text *out, const struct model *model,
                         const struct directive *row, const void *field)
 {
@@ -155,6 +157,28 @@ void conf_write_manual(struct text *out)
         for (size_t i = 0; i < n; i++)
             if (rows[i].section == (enum section_kind)kind)
                 write_manual_row(out, &rows[i]);
+    }
+}
+
+void conf_write_help(struct text *out)
+{
+    size_t n;
+    const struct directive *rows = directives_all(&n);
+    for (int kind = 0; kind < SECTION_KINDS; kind++) {
+        bool is_named = kind == SECTION_SERVICE || kind == SECTION_GROUP;
+        text_printf(out, "[%s%s]\n", store_kind_word((enum section_kind)kind),
+                    is_named ? " NAME" : "");
+        for (size_t i = 0; i < n; i++) {
+            struct text left = {0};
+            if (rows[i].section != (enum section_kind)kind || rows[i].is_later)
+                continue;
+            text_printf(&left, "%s = %s", rows[i].key, rows[i].def != NULL ? rows[i].def : "");
+            text_printf(out, "  %-*s", HELP_COLUMN, left.at != NULL ? left.at : "");
+            if (left.length > HELP_COLUMN)
+                text_printf(out, "\n  %-*s", HELP_COLUMN, "");
+            text_printf(out, " %s%s\n", rows[i].says, rows[i].repeats ? " Repeats." : "");
+            text_fini(&left);
+        }
     }
 }
 

@@ -47,6 +47,7 @@ static void print_help(void)
         printf("  %-10s  %s\n", commands[i].word, commands[i].says);
     printf("calls:\n"
            "  %-10s  read the configuration file again\n"
+           "  %-10s  open the log files anew, after they have been renamed\n"
            "\n"
            "options:\n"
            "  -s, --socket SOCKET     the daemon's control socket\n"
@@ -57,7 +58,7 @@ static void print_help(void)
            "  -h, --help              print this\n"
            "\n"
            "exit status: 0 done, 1 refused, 2 wrong usage, 3 no daemon answers\n",
-           "reload");
+           "reload", "reopenLogs");
 }
 
 static int wrong_usage(const char *what)

@@ -219,6 +219,12 @@ static int ask_reload(void *context, uint64_t ticket)
     return say(context, &message, NULL);
 }
 
+static int ask_reopen(void *context, uint64_t ticket)
+{
+    const struct message message = {.kind = MSG_REOPEN, .number = ticket};
+    return say(context, &message, NULL);
+}
+
 /* The message's text, NUL-terminated, with an end cut that would only be a blank line. */
 static char *text_of(const struct received *message)
 {
@@ -502,7 +508,8 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int events
 
 static int init(struct director *d, int channel_fd)
 {
-    const struct admin_actions actions = {.context = d, .look = look, .reload = ask_reload};
+    const struct admin_actions actions = {
+        .context = d, .look = look, .reload = ask_reload, .reopen = ask_reopen};
     channel_init(&d->channel, channel_fd);
     d->loop = poller_open(POLLER_AUTO);
     if (d->loop == NULL) {

@@ -29,6 +29,30 @@
 #define HOUSEKEEPING_S 0.1
 #define RENEW_AFTER_S 0.3 /* time for the director to give its last answer */
 
+/* ---- logs ---- */
+
+/* New files under the old names; where that fails, the old ones go on. Whoever asked is told. */
+static void reopen_logs(struct master *master, const struct request *request)
+{
+    struct sinks fresh = {0}, before = master->sinks;
+    struct problems problems = {0};
+    if (master->rollout.current == NULL)
+        return;
+    if (sinks_open(&fresh, master->rollout.current->model, master->is_daemon, &problems) != 0) {
+        log_error("the logs are not reopened: %.*s", (int)strcspn(problems.errors.at, "\n"),
+                  problems.errors.at);
+        requests_answer_one(master, request, false, problems.errors.at);
+        problems_fini(&problems);
+        return;
+    }
+    master->sinks = fresh;
+    sinks_use(&master->sinks);
+    greeting_send_logs(master);
+    sinks_close(&before);
+    log_info("logs reopened");
+    requests_answer_one(master, request, true, "logs reopened");
+}
+
 /* ---- children ---- */
 
 static void on_started(void *context, struct child *child)
@@ -54,6 +78,12 @@ static void on_message(void *context, struct child *child, struct received *mess
     case MSG_RELOAD:
         if (is_director)
             rollout_request(master, ASKER_DIRECTOR, message->head.number, child->pid);
+        return;
+    case MSG_REOPEN:
+        if (is_director)
+            reopen_logs(master, &(struct request){.asker = ASKER_DIRECTOR,
+                                                  .number = message->head.number,
+                                                  .pid = child->pid});
         return;
     case MSG_SHUTDOWN:
         if (is_director)
@@ -132,26 +162,6 @@ static void on_supervisor(struct ev_loop *loop, struct ev_io *watch, int revents
 
 /* ---- signals and timers ---- */
 
-/* New files under the old names; where that fails, the old ones go on. */
-static void reopen_logs(struct master *master)
-{
-    struct sinks fresh = {0}, before = master->sinks;
-    struct problems problems = {0};
-    if (master->rollout.current == NULL)
-        return;
-    if (sinks_open(&fresh, master->rollout.current->model, &problems) != 0) {
-        log_error("the logs are not reopened: %.*s", (int)strcspn(problems.errors.at, "\n"),
-                  problems.errors.at);
-        problems_fini(&problems);
-        return;
-    }
-    master->sinks = fresh;
-    sinks_use(&master->sinks);
-    greeting_send_logs(master);
-    sinks_close(&before);
-    log_info("logs reopened");
-}
-
 static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents)
 {
     struct master *master = watch->data;
@@ -166,7 +176,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents
         stop_begin(master, STOP_AT_LEISURE);
         break;
     case SIGUSR1:
-        reopen_logs(master);
+        reopen_logs(master, &(struct request){.asker = ASKER_SIGNAL});
         break;
     case SIGUSR2:
         log_warning("SIGUSR2: upgrading the binary is not yet supported");
@@ -314,8 +324,7 @@ static int open_all(struct master *master)
     master->spawn.is_daemon = master->is_daemon;
     if (find_account(master) != 0)
         return -1;
-    master->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (master->null_fd < 0 || line_pipes_open(&master->pipes) != 0)
+    if (line_pipes_open(&master->pipes) != 0)
         return fail("cannot open the log pipes", strerror(errno));
     if (segment_create(&master->segment) != 0)
         return fail("cannot make the shared segment", strerror(errno));
@@ -354,8 +363,6 @@ static void close_all(struct master *master)
         segment_fini(&master->segment);
     if (master->spawn.binary_fd >= 0)
         spawn_fini(&master->spawn);
-    if (master->null_fd >= 0)
-        close(master->null_fd);
     notify_close(&master->notify);
     conf_free(master->boot);
     free(master->config);
@@ -421,7 +428,7 @@ static int run_daemon(const struct conf_request *request)
     master->request = *request;
     master->boot = boot;
     master->is_daemon = boot->global.daemon;
-    master->ready_fd = master->null_fd = master->spawn.binary_fd = -1;
+    master->ready_fd = master->spawn.binary_fd = -1;
     master->pidfile.fd = master->control.fd = master->notify.fd = -1;
     master->pipes = (struct line_pipes){{-1, -1}, {-1, -1}};
     listeners_init(&master->listeners);

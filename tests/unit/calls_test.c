@@ -15,7 +15,7 @@
 /* What the director would do, noted. */
 struct asked {
     uint64_t ticket;
-    int times, error;
+    int times, reopens, error;
 };
 
 static int reload(void *context, uint64_t ticket)
@@ -27,10 +27,17 @@ static int reload(void *context, uint64_t ticket)
     return asked->error != 0 ? -1 : 0;
 }
 
+static int reopen(void *context, uint64_t ticket)
+{
+    struct asked *asked = context;
+    asked->reopens++;
+    return reload(context, ticket);
+}
+
 static enum call_verdict begin(struct asked *asked, const char *name, enum access access,
                                const char *body, struct answer *answer)
 {
-    const struct admin_actions actions = {.context = asked, .reload = reload};
+    const struct admin_actions actions = {.context = asked, .reload = reload, .reopen = reopen};
     const struct call_request request = {.name = name,
                                          .access = access,
                                          .type = "application/x-www-form-urlencoded",
@@ -54,6 +61,22 @@ static void reload_waits_for_its_result(void **state)
     assert_string_equal(
         answer.body.at,
         "{\"ok\":true,\"generation\":8,\"message\":\"say \\u0022hi\\u0022\"}\n");
+    answer_fini(&answer);
+}
+
+static void reopening_waits_for_its_result(void **state)
+{
+    (void)state;
+    struct asked asked = {0};
+    struct answer answer = {0};
+    assert_int_equal(begin(&asked, "reopenLogs", ACCESS_FULL, "", &answer), CALL_WAITS);
+    assert_int_equal(asked.ticket, 42);
+    assert_int_equal(asked.reopens, 1);
+    begin(&asked, "reload", ACCESS_FULL, "", &answer);
+    assert_int_equal(asked.reopens, 1);
+    asked.error = ENOBUFS;
+    assert_int_equal(begin(&asked, "reopenLogs", ACCESS_FULL, "", &answer), CALL_ANSWERED);
+    assert_int_equal(answer.status, 503);
     answer_fini(&answer);
 }
 
@@ -148,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reload_waits_for_its_result),
+        cmocka_unit_test(reopening_waits_for_its_result),
         cmocka_unit_test(refused_reload_tells_every_problem),
         cmocka_unit_test(readonly_door_changes_nothing),
         cmocka_unit_test(unknown_call_suggests_the_nearest),

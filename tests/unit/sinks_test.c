@@ -3,6 +3,7 @@
 #include "master/sinks.h"
 
 #include <errno.h>
+#include <syslog.h>
 
 #include "conf/store.h"
 #include "conf_fixture.h"
@@ -45,7 +46,7 @@ static void a_fifo_needs_no_reader(void **state)
     struct problems problems = {0};
     assert_int_equal(mkfifo(folder_path(path, folder, "log"), 0600), 0);
     struct model *model = load_logging_to("log", "log");
-    assert_int_equal(sinks_open(&sinks, model, &problems), 0);
+    assert_int_equal(sinks_open(&sinks, model, false, &problems), 0);
     int fd = sinks.log.fd;
     size_t written = 0;
     ssize_t n;
@@ -76,7 +77,7 @@ static void a_file_is_made_and_appended_to(void **state)
     struct stat info;
     struct model *model = load_logging_to("access_log", "access.log");
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(sinks_open(&sinks, model, &problems), 0);
+        assert_int_equal(sinks_open(&sinks, model, false, &problems), 0);
         assert_int_equal(write(sinks.access.fd, "line\n", 5), 5);
         sinks_close(&sinks);
     }
@@ -95,7 +96,7 @@ static void assert_refused_at_its_line(const char *key, const char *why)
     struct model *model = load_logging_to(key, "target");
     folder_path(path, folder, "target");
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(sinks_open(&sinks, model, &problems), -1);
+    assert_int_equal(sinks_open(&sinks, model, false, &problems), -1);
     snprintf(expected, sizeof expected, "%s/main.conf:8: [global] %s: %s %s\n", folder, key,
              path, why);
     assert_string_equal(errors_of(&problems), expected);
@@ -112,6 +113,23 @@ static void what_cannot_be_opened_is_named_with_its_line(void **state)
     assert_refused_at_its_line("access_log", "Is a directory");
 }
 
+static void in_the_background_syslog_stands_in_for_standard_error(void **state)
+{
+    (void)state;
+    struct sinks sinks = {0};
+    struct problems problems = {0};
+    struct model *model = load_good(BASE_LINES);
+    assert_int_equal(sinks_open(&sinks, model, false, &problems), 0);
+    assert_int_equal(sinks.log.kind, LOGS_STDERR);
+    sinks_close(&sinks);
+    assert_int_equal(sinks_open(&sinks, model, true, &problems), 0);
+    assert_int_equal(sinks.log.kind, LOGS_SYSLOG);
+    assert_int_equal(sinks.log.facility, LOG_DAEMON);
+    sinks_close(&sinks);
+    conf_free(model);
+    problems_fini(&problems);
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -119,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(a_fifo_needs_no_reader),
         WITH_FOLDER(a_file_is_made_and_appended_to),
+        cmocka_unit_test(in_the_background_syslog_stands_in_for_standard_error),
         WITH_FOLDER(what_cannot_be_opened_is_named_with_its_line),
     };
     return cmocka_run_group_tests_name("sinks", tests, NULL, NULL);
