@@ -396,15 +396,16 @@ def kill_at_random(daemon, host, load, rounds, seed):
     running = daemon(config(port, [], group=group + rows), workers=4)
     running.allow_errors("worker")
     work = load(f"127.0.0.1:{port}", parallel=24, timeout=5000, size=200)
-    killed = 0
-    while killed < rounds:
-        pids = children(running, "worker")
+    killed = set()  # nobody twice: one that dies is still there for a moment, and is replaced once
+    while len(killed) < rounds:
+        pids = [pid for pid in children(running, "worker") if pid not in killed]
         if not pids:
             continue
         time.sleep(dice.uniform(0, 0.03))
         with contextlib.suppress(ProcessLookupError):
-            os.kill(dice.choice(pids), signal.SIGKILL)
-            killed += 1
+            victim = dice.choice(pids)
+            os.kill(victim, signal.SIGKILL)
+            killed.add(victim)
     wait_for_workers(running, 4, 30)
     served = work.stat()["short"]["ok"]
     wait_until(lambda: work.stat()["short"]["ok"] > served + 500, what="the load to go on")
