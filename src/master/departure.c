@@ -155,7 +155,6 @@ static void begin_slot(struct master *master, struct child *child)
     }
 }
 
-/* Its sockets have somebody else now: the worker closes its own and ends with its last connection. */
 static void tell_to_go(struct master *master, struct child *child)
 {
     struct listener_batch batch = {0};
@@ -166,11 +165,26 @@ static void tell_to_go(struct master *master, struct child *child)
     child_tell(child, MSG_DRAIN, 0, 0);
 }
 
+/* The worker closes its own sockets, which have somebody else now, and ends with its last connection. */
+static void tell_once(struct master *master, struct child *child)
+{
+    struct leaver *leaver = &master->departure.leavers[child->place];
+    if (!leaver->is_told && child_is_running(child))
+        tell_to_go(master, child);
+    leaver->is_told = true;
+}
+
 /* One look at a slot that leaves; true when its sockets are gone. */
 static bool attend_slot(struct master *master, uint32_t slot, uint64_t now_ns)
 {
     struct child *child = &master->children.places[slot];
     struct leaver *leaver = &master->departure.leavers[slot];
+    /* Every address it had has left meanwhile: nobody need accept, and no adopter is ever found. */
+    if (!listeners_has_slot(&master->listeners, slot)) {
+        tell_once(master, child);
+        master->listeners.is_going[slot] = false;
+        return true;
+    }
     bool is_busy = listeners_waiting_for(&master->listeners, slot) > 0;
     if (leaver->is_given_up) {
         if (is_busy) { /* something slipped in: back to the adopter */
@@ -186,9 +200,7 @@ static bool attend_slot(struct master *master, uint32_t slot, uint64_t now_ns)
         leaver->since_ns = now_ns;
     if (child->adopter == CHILD_PLACES)
         return false;
-    if (!leaver->is_told && child_is_running(child))
-        tell_to_go(master, child);
-    leaver->is_told = true;
+    tell_once(master, child);
     if (is_past(leaver->since_ns, now_ns, WORKER_QUIET_MS)) {
         leaver->is_given_up = true;
         leaver->since_ns = now_ns;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Leaving: who is told what when addresses and workers go, and that a slot that has left can be used again. */
+#include "master/departure.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "master_rig.h"
+#include "sock_rig.h"
+
+enum { LONG_MS = 60000 };
+
+static uint16_t free_port(void)
+{
+    struct addr any = loopback_v4(0);
+    int fd = sock_open_listener(&any, NULL);
+    assert_true(fd >= 0);
+    struct addr address = bound_address(fd);
+    close(fd);
+    return addr_port(&address);
+}
+
+/* A configuration of so many workers that listens on the ports; kept in a buffer of the caller's. */
+static const char *conf(struct text *out, uint32_t workers, const uint16_t *ports, size_t n)
+{
+    text_clear(out);
+    text_printf(out, "[global]\nlog = /dev/null\npidfile =\ncontrol =\nworkers = %u\n",
+                workers);
+    text_add(out, "[service web]\ngroup = main\n");
+    for (size_t i = 0; i < n; i++)
+        text_printf(out, "listen = 127.0.0.1:%u\n", ports[i]);
+    text_add(out, "[group main]\nhost = a 127.0.0.1:1\n");
+    return out->at;
+}
+
+/* A daemon that serves on the ports, nobody of which has anything left to hear. */
+static void serve(struct master_rig *rig, struct text *text, uint32_t workers,
+                  const uint16_t *ports, size_t n)
+{
+    master_rig_open(rig, conf(text, workers, ports, n), workers);
+    master_rig_ask(rig, NULL);
+    master_rig_agree(rig);
+    master_rig_forget(rig);
+}
+
+/* As if the addresses that leave had been quiet for long. */
+static void let_addresses_rest(struct master_rig *rig)
+{
+    LIST_FOREACH(node, &rig->master->listeners.all) {
+        struct listener *listener = container_of(node, struct listener, node);
+        listener->busy_ns -= LONG_MS * CLOCK_NS_PER_MS;
+        listener->moved_ns -= LONG_MS * CLOCK_NS_PER_MS;
+        listener->dropped_ns -= LONG_MS * CLOCK_NS_PER_MS;
+    }
+    master_rig_tick(rig);
+}
+
+/* As if nobody had come to the workers that leave for long. */
+static void let_workers_rest(struct master_rig *rig)
+{
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
+        rig->master->departure.leavers[slot].since_ns -= LONG_MS * CLOCK_NS_PER_MS;
+    master_rig_tick(rig);
+}
+
+static size_t n_addresses(const struct master_rig *rig)
+{
+    size_t n = 0;
+    LIST_FOREACH(node, &rig->master->listeners.all) {
+        n++;
+    }
+    return n;
+}
+
+static void a_slot_whose_addresses_leave_too_can_be_used_again(void **state)
+{
+    struct master_rig rig;
+    struct text text = {0};
+    const uint16_t ports[] = {free_port(), free_port()};
+
+    (void)state;
+    serve(&rig, &text, 2, ports, 1);
+    master_rig_ask(&rig, conf(&text, 1, ports + 1, 1));
+    master_rig_agree(&rig);
+    assert_true(rig.master->listeners.is_going[1]);
+    let_addresses_rest(&rig); /* the old address is dropped */
+    let_addresses_rest(&rig); /* and closed: the slot has no socket left */
+    assert_int_equal(n_addresses(&rig), 1);
+    assert_false(rig.master->listeners.is_going[1]);
+    assert_int_equal(master_rig_count(&rig, 1, MSG_DRAIN), 1);
+
+    master_rig_leave(&rig, 1);
+    master_rig_seat(&rig, 1);
+    master_rig_ask(&rig, conf(&text, 2, ports + 1, 1));
+    master_rig_agree(&rig);
+    struct listener *listener =
+        container_of(rig.master->listeners.all.next, struct listener, node);
+    for (int i = 0; i < 4; i++)
+        let_workers_rest(&rig);
+    assert_true(listener->fds[1] >= 0);
+    assert_true(sock_queue_length(listener->fds[1]) >= 0); /* it listens */
+    master_rig_close(&rig);
+    text_fini(&text);
+}
+
+static void a_slot_that_still_leaves_is_not_chosen(void **state)
+{
+    struct master_rig rig;
+    struct text text = {0};
+    const uint16_t ports[] = {free_port(), free_port()};
+
+    (void)state;
+    serve(&rig, &text, 2, ports, 1);
+    master_rig_ask(&rig, conf(&text, 1, ports + 1, 1));
+    master_rig_agree(&rig);
+    master_rig_leave(&rig, 1); /* its process ends before its address is closed */
+    LIST_FOREACH_SAFE(node, after, &rig.master->listeners.all) {
+        struct listener *listener = container_of(node, struct listener, node);
+        if (!listener->is_live)
+            listener_close(listener);
+    }
+    assert_true(rig.master->listeners.is_going[1]);
+    master_rig_ask(&rig, conf(&text, 2, ports + 1, 1));
+    assert_int_equal(rig.master->rollout.n_slots, 2);
+    assert_int_equal(rig.master->rollout.slots[1], 2);
+    master_rig_close(&rig);
+    text_fini(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slot_whose_addresses_leave_too_can_be_used_again),
+        cmocka_unit_test(a_slot_that_still_leaves_is_not_chosen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
