@@ -88,6 +88,13 @@ int listeners_collect(const struct listeners *listeners, uint32_t slot,
                       struct listener_batch *batch);
 
 /*
+ * Adds the slot's sockets of what was dropped at just that time, and counts the slot among their
+ * holders. 0 or -1 with errno ENOMEM.
+ */
+int listeners_collect_dropped(const struct listeners *listeners, uint32_t slot,
+                              uint64_t dropped_ns, struct listener_batch *batch);
+
+/*
  * Listens on everything prepared, tunes what is kept anew; addresses no longer wanted are no
  * longer live. Returns 0, or -1 with the reasons in problems; then listeners_abort is due.
  */

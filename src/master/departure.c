@@ -48,25 +48,37 @@ bool departure_is_given_up(const struct master *master, uint32_t slot)
 
 /* ---- addresses ---- */
 
-static void drop(struct master *master, struct listener *listener, uint64_t now_ns)
+/* Nothing waits there any more: its workers are told at the end of this look. */
+static void drop(struct listener *listener, uint64_t now_ns)
 {
-    struct listener_batch batch = {.ids = &listener->id, .n = 1};
     listener->is_dropped = true;
     listener->dropped_ns = now_ns;
     listener->n_holders = 0;
+}
+
+/*
+ * Tells who holds a socket of what was dropped in this look. All in one message: many addresses
+ * may leave at once, and a message for each would flood a channel.
+ */
+static void tell_dropped(struct master *master, uint64_t now_ns)
+{
+    struct listener_batch batch = {0};
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
         struct child *child = &master->children.places[slot];
-        if (!child_is_running(child) || listener->fds[slot] < 0)
+        batch.n = 0;
+        if (!child_is_running(child))
             continue;
+        if (listeners_collect_dropped(&master->listeners, slot, now_ns, &batch) != 0)
+            log_error("out of memory: a worker is not told which addresses leave");
         greeting_drop(child, &batch);
-        listener->n_holders++;
     }
-    /* Adopters drop only their own; they get the set without this one. */
+    listener_batch_fini(&batch);
+    /* Adopters drop only their own; they get the set without these. */
     adoption_renew_all(master);
 }
 
 /* One look at an address that leaves; true when it is gone. */
-static bool attend_address(struct master *master, struct listener *listener, uint64_t now_ns)
+static bool attend_address(struct listener *listener, uint64_t now_ns)
 {
     if (!listener->is_refusing) {
         listener_refuse(listener);
@@ -83,11 +95,12 @@ static bool attend_address(struct master *master, struct listener *listener, uin
     if (!listener->is_dropped && is_overdue)
         log_warning("%zu connections waited at an address that left and were not accepted",
                     waiting);
-    if (!listener->is_dropped &&
-        (is_overdue || is_past(listener->busy_ns, now_ns, ADDRESS_QUIET_MS)))
-        drop(master, listener, now_ns);
-    if (!listener->is_dropped ||
-        (listener->n_holders > 0 && !is_past(listener->dropped_ns, now_ns, ADDRESS_DROPPED_MS)))
+    if (!listener->is_dropped) {
+        if (is_overdue || is_past(listener->busy_ns, now_ns, ADDRESS_QUIET_MS))
+            drop(listener, now_ns);
+        return false;
+    }
+    if (listener->n_holders > 0 && !is_past(listener->dropped_ns, now_ns, ADDRESS_DROPPED_MS))
         return false;
     char address[ADDR_TEXT_BYTES];
     log_debug("%s is closed", addr_print(address, &listener->address));
@@ -98,12 +111,16 @@ static bool attend_address(struct master *master, struct listener *listener, uin
 static size_t attend_addresses(struct master *master, uint64_t now_ns)
 {
     size_t n_left = 0;
+    bool is_any_dropped = false;
     LIST_FOREACH_SAFE(node, after, &master->listeners.all) {
         struct listener *listener = listener_at(node);
-        if (listener->is_live || listener->is_wanted)
+        if (listener->is_live || listener->is_wanted || attend_address(listener, now_ns))
             continue;
-        n_left += !attend_address(master, listener, now_ns);
+        n_left++;
+        is_any_dropped |= listener->is_dropped && listener->dropped_ns == now_ns;
     }
+    if (is_any_dropped)
+        tell_dropped(master, now_ns);
     return n_left;
 }
 

@@ -137,11 +137,76 @@ static void a_slot_that_still_leaves_is_not_chosen(void **state)
     text_fini(&text);
 }
 
+static void addresses_that_leave_together_are_dropped_together(void **state)
+{
+    enum { MANY = 40 };
+    struct master_rig rig;
+    struct text text = {0};
+    uint16_t ports[MANY + 1];
+
+    (void)state;
+    for (size_t i = 0; i <= MANY; i++)
+        ports[i] = free_port();
+    serve(&rig, &text, 3, ports, MANY + 1);
+    master_rig_ask(&rig, conf(&text, 3, ports, 1));
+    master_rig_agree(&rig);
+    master_rig_forget(&rig);
+    rig.master->children.places[2].adopter = 1; /* 1 accepts for 2 */
+    let_addresses_rest(&rig);
+    assert_int_equal(n_addresses(&rig), MANY + 1);
+    size_t n_drops = 0, n_ids = 0, n_adopts = 0;
+    while (master_rig_hear(&rig, 1)) {
+        bool is_drop = rig.received.head.kind == MSG_DROP;
+        n_drops += is_drop;
+        n_adopts += rig.received.head.kind == MSG_ADOPT;
+        n_ids += is_drop ? rig.received.length / sizeof(uint32_t) : 0;
+    }
+    assert_int_equal(n_drops, 1);
+    assert_int_equal(n_ids, MANY);
+    assert_int_equal(n_adopts, 1);
+    assert_int_equal(master_rig_count(&rig, 0, MSG_DROP), 1);
+    assert_int_equal(master_rig_count(&rig, 2, MSG_DROP), 1);
+    master_rig_close(&rig);
+    text_fini(&text);
+}
+
+static void address_is_closed_when_every_worker_has_dropped_it(void **state)
+{
+    struct master_rig rig;
+    struct text text = {0};
+    const uint16_t ports[] = {free_port(), free_port()};
+    struct received answer = {.length = sizeof(uint32_t)};
+
+    (void)state;
+    serve(&rig, &text, 2, ports, 2);
+    master_rig_ask(&rig, conf(&text, 2, ports, 1));
+    master_rig_agree(&rig);
+    master_rig_tick(&rig);
+    const struct listener *leaves =
+        container_of(rig.master->listeners.all.prev, struct listener, node);
+    answer.payload = answer.bytes;
+    memcpy(answer.bytes, &leaves->id, sizeof leaves->id);
+    assert_false(leaves->is_dropped);
+    let_addresses_rest(&rig);
+    assert_true(leaves->is_dropped);
+    assert_int_equal(leaves->n_holders, 2);
+    departure_take_dropped(rig.master, &answer);
+    master_rig_tick(&rig);
+    assert_int_equal(n_addresses(&rig), 2);
+    departure_take_dropped(rig.master, &answer);
+    master_rig_tick(&rig);
+    assert_int_equal(n_addresses(&rig), 1);
+    master_rig_close(&rig);
+    text_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slot_whose_addresses_leave_too_can_be_used_again),
         cmocka_unit_test(a_slot_that_still_leaves_is_not_chosen),
+        cmocka_unit_test(addresses_that_leave_together_are_dropped_together),
+        cmocka_unit_test(address_is_closed_when_every_worker_has_dropped_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
