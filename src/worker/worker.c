@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/counter.h"
@@ -16,12 +15,12 @@
 #include "relay/tunnel.h"
 #include "share/channel.h"
 #include "worker/accept.h"
+#include "worker/budget.h"
 
 enum {
     SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
     CONNS_A_SLAB = 64,
     BUFFERS_A_SLAB = 4,
-    RESERVED_FDS = 28, /* what a worker holds besides connections, pipes and parked sockets */
     HEARTBEAT_MS = 100
 };
 
@@ -45,6 +44,7 @@ struct worker {
     uint64_t woken_ns; /* the poll call of this turn returned */
     int access_fd, log_fd;
     bool is_draining, is_done;
+    int exit_status;
 };
 
 /* ---- talking to master ---- */
@@ -138,20 +138,6 @@ static void apply_global(struct worker *w, const struct model_global *global)
     ev_timer_again(w->relay.loop, &w->heartbeat);
 }
 
-/* Master may have raised its own descriptor limit since; ours stays what it was at our start. */
-static uint64_t fitting(uint64_t most_open)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= 2 * most_open + RESERVED_FDS)
-        return most_open;
-    uint64_t fits = limit.rlim_cur > RESERVED_FDS + 2 ? (limit.rlim_cur - RESERVED_FDS) / 2 : 1;
-    log_warning("max_connections stays %llu: more needs a higher descriptor limit, which takes "
-                "a restart",
-                (unsigned long long)fits);
-    return fits;
-}
-
 static void commit(struct worker *w, uint64_t id, uint64_t most_open)
 {
     struct generation *before = w->current;
@@ -167,7 +153,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->current->owner = w;
     w->current->parked_count = &w->relay.n_parked;
     accepts_commit(&w->accepts, w->current);
-    w->accepts.most_open = fitting(most_open);
+    w->accepts.most_open = budget_connections(most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
     atomic_store(&w->row->generation, id);
@@ -226,6 +212,17 @@ static void on_master_gone(struct worker *w)
     ev_io_stop(w->relay.loop, &w->on_channel);
     accepts_abandon(&w->accepts);
     w->is_draining = true;
+}
+
+/*
+ * What was said is lost, and with it we no longer know what master believes of us: descriptors cut
+ * off for want of room, for one. A new worker in this slot gets everything anew.
+ */
+static void on_message_lost(struct worker *w, int error)
+{
+    log_error("cannot hear master (%s): ending, to be replaced", strerror(error));
+    w->exit_status = EXIT_FAILURE;
+    stop_now(w);
 }
 
 /* ---- messages ---- */
@@ -320,7 +317,9 @@ static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int reve
         if (got > 0)
             handle(w, &w->received);
     }
-    if (got < 0)
+    if (got < 0 && errno != 0)
+        on_message_lost(w, errno);
+    else if (got < 0)
         on_master_gone(w);
 }
 
@@ -442,17 +441,12 @@ static unsigned int loop_flags(uint32_t poller)
     return EVFLAG_NOENV | (is_known ? backends[poller] : EVBACKEND_EPOLL);
 }
 
-/* Descriptors beyond two a connection go to pipes and to parked host sockets. */
 static void share_spare_fds(struct relay *relay, uint64_t most_open)
 {
-    struct rlimit limit;
-    int64_t spare = 0;
+    int64_t third = budget_spare(most_open) / 3;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * most_open + RESERVED_FDS)
-        spare = (int64_t)(limit.rlim_cur - 2 * most_open - RESERVED_FDS);
-    splice_init(&relay->pipes,
-                (int)(spare / 3 < SPLICE_PIPES_MOST ? spare / 3 : SPLICE_PIPES_MOST));
-    relay->most_parked = spare / 3 < PARKED_MOST ? spare / 3 : PARKED_MOST;
+    splice_init(&relay->pipes, (int)(third < SPLICE_PIPES_MOST ? third : SPLICE_PIPES_MOST));
+    relay->most_parked = third < PARKED_MOST ? third : PARKED_MOST;
 }
 
 static int init_relay(struct worker *w, const struct hello *hello)
@@ -587,8 +581,8 @@ int worker_main(int channel_fd)
     }
     start_watchers(w);
     run(w);
+    status = w->exit_status;
     fini(w);
-    status = EXIT_SUCCESS;
 end:
     free(w);
     return status;
