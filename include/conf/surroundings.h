@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/text.h"
 #include "conf/model.h"
 #include "conf/problems.h"
 
@@ -13,5 +14,14 @@
  * is_root  started by root: a named user must exist, the descriptor limit can be raised
  */
 void surroundings_check(const struct model *model, bool is_root, struct problems *problems);
+
+/*
+ * Whether a process without privileges may use this congestion control.
+ * available, allowed  the kernel's words of tcp_available_ and tcp_allowed_congestion_control,
+ *                     between blanks; "" when unknown
+ * why                 gets a sentence where it returns false
+ */
+bool surroundings_allow_congestion(const char *name, const char *available, const char *allowed,
+                                   struct text *why);
 
 #endif
