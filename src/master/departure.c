@@ -149,7 +149,8 @@ void departure_revive_wanted(struct master *master)
             struct child *child = &master->children.places[slot];
             struct listener_batch batch = {
                 .ids = &listener->id, .fds = &listener->fds[slot], .n = 1};
-            if (child_is_running(child) && listener->fds[slot] >= 0 &&
+            /* One that leaves was told to go, and would never be told to drop it again. */
+            if (child_is_running(child) && !child->is_leaving && listener->fds[slot] >= 0 &&
                 !listener->is_fresh[slot])
                 greeting_lend(child, MSG_SOCKETS, 0, &batch);
         }

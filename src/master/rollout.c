@@ -85,6 +85,19 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
 
 /* ---- giving up ---- */
 
+/*
+ * Takes back the sockets lent for it: from whoever has refused it, too, and from who has not been
+ * asked yet. One that a worker kept would keep it from ever having nothing left to accept on.
+ */
+static void take_back(struct master *master, struct child *child, struct listener_batch *batch)
+{
+    batch->n = 0;
+    if (listeners_collect_fresh(&master->listeners, child->place, batch) == 0)
+        greeting_drop(child, batch);
+    else
+        log_error("out of memory: a worker keeps sockets of a configuration given up");
+}
+
 /* Tells who was asked, and undoes what was begun. */
 static void call_off(struct master *master)
 {
@@ -92,16 +105,15 @@ static void call_off(struct master *master)
     struct listener_batch batch = {0};
     for (uint32_t place = 0; place < CHILD_PLACES; place++) {
         struct child *child = &master->children.places[place];
-        if (!child_is_running(child) || rollout->next == NULL ||
-            child->asked != rollout->next->generation)
+        if (!child_is_running(child) || rollout->next == NULL)
+            continue;
+        if (child_is_worker(child))
+            take_back(master, child, &batch);
+        if (child->asked != rollout->next->generation)
             continue;
         child_tell(child, MSG_ABORT, child->asked, 0);
         rollout->next->is_held[place] = false;
         child->asked = child->committed;
-        if (child_is_worker(child) &&
-            listeners_collect_fresh(&master->listeners, place, &batch) == 0)
-            greeting_drop(child, &batch);
-        batch.n = 0;
     }
     listener_batch_fini(&batch);
     listeners_abort(&master->listeners);
