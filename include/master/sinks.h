@@ -27,6 +27,9 @@ struct sinks {
 int sinks_open(struct sinks *sinks, const struct model_global *global, struct text *error);
 void sinks_close(struct sinks *sinks);
 
+/* New files under the old names. Returns 0, or -1 with the reason in error and all as before. */
+int sinks_reopen(struct sinks *sinks, const struct model_global *global, struct text *error);
+
 /* Points this process's own log at the target. */
 void sinks_use(const struct sinks *sinks);
 

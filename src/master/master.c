@@ -130,25 +130,6 @@ static void on_supervisor(struct ev_loop *loop, struct ev_io *watch, int revents
 
 /* ---- signals and timers ---- */
 
-/* New files under the old names; where that fails, the old ones go on. */
-static void reopen_logs(struct master *master)
-{
-    struct sinks fresh = {0}, before = master->sinks;
-    struct text error = {0};
-    if (master->rollout.current == NULL)
-        return;
-    if (sinks_open(&fresh, &master->rollout.current->model->global, &error) != 0) {
-        log_error("the logs are not reopened: %s", error.at);
-        text_fini(&error);
-        return;
-    }
-    master->sinks = fresh;
-    sinks_use(&master->sinks);
-    greeting_send_logs(master);
-    sinks_close(&before);
-    log_info("logs reopened");
-}
-
 static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents)
 {
     struct master *master = watch->data;
@@ -163,7 +144,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents
         stop_begin(master, STOP_AT_LEISURE);
         break;
     case SIGUSR1:
-        reopen_logs(master);
+        rollout_reopen_logs(master);
         break;
     case SIGUSR2:
         log_warning("SIGUSR2: upgrading the binary is not yet supported");

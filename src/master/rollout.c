@@ -211,6 +211,31 @@ static void switch_logs(struct master *master)
     sinks_close(&before);
 }
 
+/* One set of sinks; where it cannot be reopened, the old ones go on. */
+static bool reopen(struct sinks *sinks, const struct model *model)
+{
+    struct text error = {0};
+    bool is_fine = sinks_reopen(sinks, &model->global, &error) == 0;
+    if (!is_fine)
+        log_error("the logs are not reopened: %s", error.at);
+    text_fini(&error);
+    return is_fine;
+}
+
+void rollout_reopen_logs(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    /* Before the first commit lines go already where the configuration of the start says. */
+    const struct edition *used = rollout->current != NULL ? rollout->current : rollout->next;
+    if (rollout->has_sinks)
+        reopen(&rollout->sinks, rollout->next->model);
+    if (used == NULL || !reopen(&master->sinks, used->model))
+        return;
+    sinks_use(&master->sinks);
+    greeting_send_logs(master);
+    log_info("logs reopened");
+}
+
 static void begin(struct master *master)
 {
     struct rollout *rollout = &master->rollout;

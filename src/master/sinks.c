@@ -71,6 +71,16 @@ int sinks_open(struct sinks *sinks, const struct model_global *global, struct te
     return -1;
 }
 
+int sinks_reopen(struct sinks *sinks, const struct model_global *global, struct text *error)
+{
+    struct sinks fresh = {0};
+    if (sinks_open(&fresh, global, error) != 0)
+        return -1;
+    sinks_close(sinks);
+    *sinks = fresh;
+    return 0;
+}
+
 void sinks_close(struct sinks *sinks)
 {
     close_sink(&sinks->log);

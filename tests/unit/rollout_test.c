@@ -9,7 +9,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -226,6 +229,60 @@ static void old_configuration_is_kept_until_its_last_user_says_so(void **state)
     close_fixture(&f);
 }
 
+/* A configuration whose log is a file. */
+static const char *conf_with_log(struct text *out, const char *log, uint16_t port)
+{
+    text_clear(out);
+    text_printf(out, "[global]\nlog = %s\npidfile =\ncontrol =\nworkers = %d\n", log, WORKERS);
+    text_printf(out, "[service web]\ngroup = main\nlisten = 127.0.0.1:%u\n", port);
+    text_add(out, "[group main]\nhost = a 127.0.0.1:1\n");
+    return out->at;
+}
+
+/* True when the descriptor is the file that has the name now. */
+static bool is_file(int fd, const char *path)
+{
+    struct stat open_one, named;
+    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 &&
+           open_one.st_ino == named.st_ino && open_one.st_dev == named.st_dev;
+}
+
+static void rotated_logs_stay_rotated_whenever_it_is_asked_for(void **state)
+{
+    struct fixture f = {.first = free_port()};
+    char folder[] = "/tmp/rollout.XXXXXX", log[64], before[64];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(log, sizeof log, "%s/log", folder);
+    snprintf(before, sizeof before, "%s/log.1", folder);
+    struct master_rig *rig = &f.rig;
+    master_rig_open(rig, conf_with_log(&f.text, log, f.first), WORKERS);
+    rollout_reopen_logs(rig->master); /* nothing to reopen yet, and nothing happens */
+    master_rig_ask(rig, NULL);
+    /* Before the first commit. */
+    assert_int_equal(rename(log, before), 0);
+    rollout_reopen_logs(rig->master);
+    assert_true(is_file(rig->master->sinks.log.fd, log));
+    master_rig_agree(rig);
+    assert_true(is_file(rig->master->sinks.log.fd, log));
+    /* While the next is prepared. */
+    master_rig_ask(rig, conf_with_log(&f.text, log, f.first));
+    assert_int_equal(rename(log, before), 0);
+    rollout_reopen_logs(rig->master);
+    assert_true(is_file(rig->master->sinks.log.fd, log));
+    master_rig_agree(rig);
+    assert_true(is_file(rig->master->sinks.log.fd, log));
+    /* And with nothing under way. */
+    assert_int_equal(rename(log, before), 0);
+    rollout_reopen_logs(rig->master);
+    assert_true(is_file(rig->master->sinks.log.fd, log));
+    close_fixture(&f);
+    unlink(log);
+    unlink(before);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +292,7 @@ int main(void)
         cmocka_unit_test(one_that_still_starts_gives_its_sockets_back_too),
         cmocka_unit_test(nothing_that_leaves_is_lent_a_revived_address),
         cmocka_unit_test(requests_that_come_meanwhile_share_the_next_one),
+        cmocka_unit_test(rotated_logs_stay_rotated_whenever_it_is_asked_for),
         cmocka_unit_test(old_configuration_is_kept_until_its_last_user_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
