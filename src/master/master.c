@@ -182,6 +182,9 @@ static void on_renew(struct ev_loop *loop, struct ev_timer *timer, int revents)
     struct master *master = timer->data;
     struct child *director = &master->children.places[CHILD_DIRECTOR];
     (void)revents;
+    /* Somebody may wait at it for how the reload under way goes; the timer comes again. */
+    if (master->rollout.stage != ROLLOUT_IDLE)
+        return;
     ev_timer_stop(loop, timer);
     director->is_renewed = true;
     child_tell(director, MSG_STOP, 0, 0);
@@ -198,7 +201,7 @@ static void start_watchers(struct master *master)
     ev_io_init(&master->on_supervisor, on_supervisor, supervisor_fd(master->supervisor),
                EV_READ);
     ev_timer_init(&master->housekeeping, on_housekeeping, HOUSEKEEPING_S, HOUSEKEEPING_S);
-    ev_timer_init(&master->renew, on_renew, RENEW_AFTER_S, 0.);
+    ev_timer_init(&master->renew, on_renew, RENEW_AFTER_S, RENEW_AFTER_S);
     double half_s = (double)master->notify.watchdog_ns / 2e9;
     ev_timer_init(&master->watchdog, on_watchdog, 0., half_s);
     master->on_supervisor.data = master->housekeeping.data = master;

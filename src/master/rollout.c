@@ -74,6 +74,9 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
     rollout->stage = ROLLOUT_IDLE;
     rollout->next = NULL;
     requests_answer(master, &rollout->asking, is_ok, text);
+    /* A director that is to be renewed has its whole time for this answer, too. */
+    if (ev_is_active(&master->renew))
+        ev_timer_again(master->loop, &master->renew);
     editions_release(master);
     if (rollout->current != NULL)
         notify_send(&master->notify, "READY=1\nMAINPID=%d\nSTATUS=%s generation %" PRIu64,
@@ -304,7 +307,7 @@ static void finish(struct master *master)
     departure_begin(master);
     end_rollout(master, true, text);
     if (rollout->are_doors_changed && !is_start)
-        ev_timer_start(master->loop, &master->renew);
+        ev_timer_again(master->loop, &master->renew);
     rollout->are_doors_changed = false;
     text_fini(&said);
     text_fini(&keys);

@@ -78,7 +78,7 @@ void master_rig_open(struct master_rig *rig, const char *text, uint32_t n_worker
     rollout_init(master);
     departure_init(master);
     stop_init(master);
-    ev_timer_init(&master->renew, on_ignored, 1., 0.);
+    ev_timer_init(&master->renew, on_ignored, 1., 1.);
     for (uint32_t slot = 0; slot < n_workers; slot++)
         master_rig_seat(rig, slot);
     master_rig_seat(rig, CHILD_DIRECTOR);
