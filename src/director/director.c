@@ -4,8 +4,8 @@
  *
  * It learns everything by its channel, as a worker does, and agrees to configurations in the
  * same way: unpacked on a task thread, then READY, COMMIT, COMMITTED. What it shows comes from the
- * segment at each request; between requests it only looks, once a second, whether a worker was
- * replaced.
+ * segment at each request; between requests it only looks, once a second, whether a worker has
+ * died.
  */
 #include "director/director.h"
 
@@ -65,7 +65,7 @@ struct director {
     uint64_t aborted; /* PREPARE of this and earlier generations is off */
     struct settle_audit audit;
     int audit_looks_left;
-    uint64_t incarnations; /* their sum over all slots, as last seen */
+    uint64_t changes; /* daemon_row.change as last seen */
     struct ev_io on_channel, on_tasks;
     struct ev_timer tick, audit_timer;
     struct ev_async log_changed;
@@ -297,15 +297,6 @@ static void take_logs(struct director *d, struct received *message)
 
 /* ---- auditing ---- */
 
-static uint64_t sum_incarnations(const struct segment *segment)
-{
-    uint64_t sum = 0;
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
-    for (uint32_t slot = 0; slot < n_slots; slot++)
-        sum += atomic_load(&segment->slots[slot].incarnation);
-    return sum;
-}
-
 static void on_audit(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
     (void)events;
@@ -319,7 +310,7 @@ static void on_audit(struct ev_loop *loop, struct ev_timer *timer, int events)
         ev_timer_stop(loop, timer);
 }
 
-/* Once a second: repeated lines, and whether a worker was replaced since. */
+/* Once a second: repeated lines, and whether a worker has died since, replaced or not. */
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
     (void)events;
@@ -327,10 +318,10 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
     log_flush();
     if (!d->has_segment)
         return;
-    uint64_t incarnations = sum_incarnations(&d->segment);
-    if (incarnations == d->incarnations)
+    uint64_t changes = atomic_load(&d->segment.daemon->change);
+    if (changes == d->changes)
         return;
-    d->incarnations = incarnations;
+    d->changes = changes;
     /* One that runs is prolonged by whole rounds. */
     d->audit_looks_left = AUDIT_ROUNDS * AUDIT_LOOKS + d->audit_looks_left % AUDIT_LOOKS;
     ev_timer_again(loop, &d->audit_timer);
