@@ -72,6 +72,16 @@ void segment_fini(struct segment *segment);
 /* Master, before the first process sits in the slot: sums look at used slots only. */
 void segment_use_slot(struct segment *segment, uint32_t slot);
 
+/*
+ * What a mark says, but never more than the most rows there are. Workers can write everything in
+ * here, and master, which reads it, may be root: no scribble there may stop it.
+ */
+static inline uint32_t segment_used(const _Atomic uint32_t *mark, uint32_t most)
+{
+    uint32_t used = atomic_load(mark);
+    return used < most ? used : most;
+}
+
 /* Raises a mark (one of daemon_row's …_used) to at least used; it never goes back. */
 void segment_raise(_Atomic uint32_t *mark, uint32_t used);
 
