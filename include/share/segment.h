@@ -34,7 +34,8 @@ struct daemon_row {
     _Atomic uint64_t
         change; /* bumped whenever rows changed that a waiting process may care for */
     _Atomic uint64_t access_lines, access_dropped;
-    _Atomic uint64_t next_connection; /* connection ids: unique over all workers */
+    _Atomic uint64_t next_connection;  /* connection ids: unique over all workers */
+    _Atomic uint64_t director_beat_ns; /* the director's heartbeat, monotonic */
     /* One more than the highest row ever in use: nobody looks (and so pays for pages) beyond. */
     _Atomic uint32_t slots_used;                             /* by segment_use_slot */
     _Atomic uint32_t hosts_used, groups_used, services_used; /* by host_reset, … */

@@ -35,6 +35,7 @@ enum {
 };
 #define TICK_S 1.
 #define AUDIT_EVERY_S 0.1
+#define BEAT_MOST_S 0.25 /* it has little else to wake for */
 
 /* A configuration this process has agreed to. Zero is none. */
 struct agreed {
@@ -67,7 +68,7 @@ struct director {
     int audit_looks_left;
     uint64_t changes; /* daemon_row.change as last seen */
     struct ev_io on_channel, on_tasks;
-    struct ev_timer tick, audit_timer;
+    struct ev_timer tick, audit_timer, beat;
     struct ev_async log_changed;
     bool is_draining, is_done;
     int exit_status;
@@ -154,6 +155,14 @@ static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd
     say_of(d, MSG_REFUSED, generation, "out of memory");
 }
 
+/* Often enough that a beat in time is never taken for a late one. */
+static void set_beat(struct director *d, int64_t stuck_ms)
+{
+    double every_s = (double)stuck_ms / 4000;
+    d->beat.repeat = every_s < BEAT_MOST_S ? every_s : BEAT_MOST_S;
+    ev_timer_again(d->loop, &d->beat);
+}
+
 static void commit(struct director *d, uint64_t generation)
 {
     if (d->prepared.model == NULL || d->prepared.generation != generation) {
@@ -165,6 +174,7 @@ static void commit(struct director *d, uint64_t generation)
     d->current = d->prepared;
     d->prepared = (struct agreed){0};
     log_set_level((enum log_level)d->current.model->global.log_level);
+    set_beat(d, d->current.model->global.stuck_timeout_ms);
     say_of(d, MSG_COMMITTED, generation, NULL);
     if (before.model != NULL)
         say_of(d, MSG_RETIRED, before.generation, NULL);
@@ -327,6 +337,16 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
     ev_timer_again(loop, &d->audit_timer);
 }
 
+/* Master replaces a director whose loop does not come round any more. */
+static void on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    const struct director *d = timer->data;
+    (void)loop;
+    (void)events;
+    if (d->has_segment)
+        atomic_store(&d->segment.daemon->director_beat_ns, clock_now_ns());
+}
+
 /* ---- messages ---- */
 
 static int start_writer(struct director *d, struct log_end *end, const char *word, int pipe_fd)
@@ -482,12 +502,14 @@ static int init(struct director *d, int channel_fd)
     ev_io_init(&d->on_tasks, on_tasks_ready, task_threads_fd(d->tasks), EV_READ);
     ev_timer_init(&d->tick, on_tick, TICK_S, TICK_S);
     ev_timer_init(&d->audit_timer, on_audit, AUDIT_EVERY_S, AUDIT_EVERY_S);
+    ev_timer_init(&d->beat, on_beat, 0., BEAT_MOST_S);
     ev_async_init(&d->log_changed, on_log_changed);
     d->on_channel.data = d->on_tasks.data = d;
-    d->tick.data = d->audit_timer.data = d->log_changed.data = d;
+    d->tick.data = d->audit_timer.data = d->beat.data = d->log_changed.data = d;
     ev_io_start(d->loop, &d->on_channel);
     ev_io_start(d->loop, &d->on_tasks);
     ev_timer_start(d->loop, &d->tick);
+    ev_timer_start(d->loop, &d->beat);
     ev_async_start(d->loop, &d->log_changed);
     return 0;
 }

@@ -68,11 +68,10 @@ static void on_message(void *context, struct child *child, struct received *mess
 static void on_ended(void *context, struct child *child)
 {
     struct master *master = context;
-    if (child_is_worker(child)) {
-        supervisor_forget(master->supervisor, child->place);
-        child->seen_stage = STAGE_FINE;
+    supervisor_forget(master->supervisor, child->place);
+    child->seen_stage = STAGE_FINE;
+    if (child_is_worker(child))
         adoption_forget(master, child);
-    }
     editions_forget(master, child);
     rollout_advance(master);
     stop_advance(master);
@@ -82,9 +81,15 @@ static const struct child_events child_events = {on_started, on_message, on_ende
 
 /* ---- the supervisor ---- */
 
+/* What the slot's row shows of it; a director has none. */
+static void show_state(struct master *master, const struct child *child, enum slot_state state)
+{
+    if (child_is_worker(child))
+        atomic_store(&master->segment.slots[child->place].state, state);
+}
+
 static void take_stage(struct master *master, struct child *child, enum supervisor_stage stage)
 {
-    struct slot_row *row = &master->segment.slots[child->place];
     char name[CHILD_NAME_BYTES];
     const struct rollout *rollout = &master->rollout;
     /* At the start one worker may be up while another is still waited for. */
@@ -94,17 +99,17 @@ static void take_stage(struct master *master, struct child *child, enum supervis
     switch (stage) {
     case STAGE_FINE:
         log_info("%s [%d] is back", name, (int)child->pid);
-        atomic_store(&row->state, child->is_leaving ? SLOT_DRAINING : SLOT_UP);
+        show_state(master, child, child->is_leaving ? SLOT_DRAINING : SLOT_UP);
         break;
     case STAGE_ADOPT:
         log_warning("%s [%d] has been silent for %lld ms: others accept for it", name,
                     (int)child->pid, (long long)global->adopt_timeout_ms);
-        atomic_store(&row->state, SLOT_STUCK);
+        show_state(master, child, SLOT_STUCK);
         break;
     case STAGE_ABORT:
         log_warning("%s [%d] is stuck, silent for %lld ms: sent SIGABRT", name, (int)child->pid,
                     (long long)global->stuck_timeout_ms);
-        atomic_store(&row->state, SLOT_STUCK);
+        show_state(master, child, SLOT_STUCK);
         break;
     case STAGE_KILL:
         log_warning("%s [%d] did not end: sent SIGKILL", name, (int)child->pid);
@@ -119,9 +124,9 @@ static void on_supervisor(struct ev_loop *loop, struct ev_io *watch, int revents
     (void)loop;
     (void)revents;
     supervisor_collect(master->supervisor);
-    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
-        struct child *child = &master->children.places[slot];
-        enum supervisor_stage stage = supervisor_stage_of(master->supervisor, slot);
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        enum supervisor_stage stage = supervisor_stage_of(master->supervisor, place);
         if (child->state == CHILD_UP && stage != child->seen_stage)
             take_stage(master, child, stage);
     }

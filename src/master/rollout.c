@@ -408,8 +408,7 @@ static void take_committed(struct master *master, struct child *child, uint64_t 
     child->committed = generation;
     if (child->state == CHILD_STARTING) {
         child_is_up(child);
-        if (child_is_worker(child))
-            supervisor_watch(master->supervisor, child->place, child->pid);
+        supervisor_watch(master->supervisor, child->place, child->pid);
         adoption_review(master);
     }
     /* It began with the current one while the next was already under way. */
