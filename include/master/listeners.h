@@ -27,13 +27,14 @@ struct listener {
     struct addr address;
     char *interface; /* owned; "" = any */
     struct listener_tuning tuning, next_tuning;
-    bool is_wanted;    /* by the configuration being prepared */
-    bool is_live;      /* by the current one */
-    bool is_refusing;  /* leaving: new connections are no longer answered */
-    bool is_dropped;   /* leaving: workers were told to close theirs */
-    uint64_t moved_ns; /* leaving: when the number of the waiting last changed */
-    size_t n_waiting;  /* leaving: how many waited at the last look */
-    uint64_t busy_ns;  /* leaving: when something last waited in a queue */
+    bool is_wanted;      /* by the configuration being prepared */
+    bool is_live;        /* by the current one */
+    bool is_refusing;    /* leaving: new connections are no longer answered */
+    bool is_dropped;     /* leaving: workers were told to close theirs */
+    uint64_t refused_ns; /* leaving: since when */
+    uint64_t moved_ns;   /* leaving: when the number of the waiting last changed */
+    size_t n_waiting;    /* leaving: how many waited at the last look */
+    uint64_t busy_ns;    /* leaving: when something last waited in a queue */
     uint64_t dropped_ns;
     size_t n_holders; /* workers that have not said DROPPED */
     struct lineup lineup;

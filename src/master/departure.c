@@ -9,13 +9,16 @@
 #include "master/adoption.h"
 #include "master/context.h"
 #include "master/greeting.h"
+#include "net/halfopen.h"
 
 /*
  * The kernel resets what waits in the queue of a listening socket that is closed.
  *
  * An address: new connections are refused in silence (their SYNs are dropped) while workers go on
- * accepting what waits. When nothing has waited for a moment, so that half-open ones could finish,
- * they are told to DROP it; then it is closed, and refuses aloud.
+ * accepting what waits. When nothing has waited for as long as a lost packet of a handshake needs to
+ * be sent again twice, they are told to DROP it; then it is closed, and refuses aloud. Where the
+ * whole daemon ends, a moment is enough, but for ports at which the kernel knows of a half-open
+ * handshake: so an idle daemon ends at once, and a client whose packet was lost is still served.
  *
  * A worker: new connections are steered to its siblings, one of which accepts what still comes
  * to its sockets. When nothing has come for as long as a lost packet of a handshake needs to be sent
@@ -24,7 +27,9 @@
 
 enum {
     TICK_MS = 50,
-    ADDRESS_QUIET_MS = 300,
+    ADDRESS_QUIET_MS = 3000,
+    ADDRESS_QUIET_AT_END_MS = 300,
+    HALF_OPEN_MOST_MS = 3000, /* a handshake that takes longer is a client that is gone */
     ADDRESS_DROPPED_MS = 500, /* who has not dropped it by then is stuck */
     ADDRESS_MOST_MS = 60000,  /* nobody accepts what waits there */
     WORKER_QUIET_MS = 3000,
@@ -47,6 +52,25 @@ bool departure_is_given_up(const struct master *master, uint32_t slot)
 }
 
 /* ---- addresses ---- */
+
+/* One look at all that leaves. */
+struct look {
+    uint64_t now_ns;
+    bool is_end;   /* the whole daemon ends */
+    bool has_read; /* half_open is filled */
+    struct halfopen half_open;
+};
+
+/* Where the kernel does not tell, nothing is half open. */
+static bool is_half_open(struct look *look, const struct listener *listener)
+{
+    if (!look->is_end || is_past(listener->refused_ns, look->now_ns, HALF_OPEN_MOST_MS))
+        return false;
+    if (!look->has_read)
+        (void)!halfopen_read(&look->half_open);
+    look->has_read = true;
+    return halfopen_has(&look->half_open, addr_port(&listener->address));
+}
 
 /* Nothing waits there any more: its workers are told at the end of this look. */
 static void drop(struct listener *listener, uint64_t now_ns)
@@ -77,26 +101,36 @@ static void tell_dropped(struct master *master, uint64_t now_ns)
     adoption_renew_all(master);
 }
 
-/* One look at an address that leaves; true when it is gone. */
-static bool attend_address(struct listener *listener, uint64_t now_ns)
+/* Notes what is still under way at the address. */
+static void note_waiting(struct listener *listener, struct look *look)
 {
+    size_t waiting = listener_waiting(listener);
+    if (waiting > 0 || is_half_open(look, listener))
+        listener->busy_ns = look->now_ns;
+    if (waiting != listener->n_waiting)
+        listener->moved_ns = look->now_ns;
+    listener->n_waiting = waiting;
+}
+
+/* One look at an address that leaves; true when it is gone. */
+static bool attend_address(struct listener *listener, struct look *look)
+{
+    uint64_t now_ns = look->now_ns;
+    uint64_t quiet_ms = look->is_end ? ADDRESS_QUIET_AT_END_MS : ADDRESS_QUIET_MS;
     if (!listener->is_refusing) {
         listener_refuse(listener);
-        listener->busy_ns = listener->moved_ns = now_ns;
+        listener->busy_ns = listener->moved_ns = listener->refused_ns = now_ns;
     }
-    size_t waiting = listener_waiting(listener);
-    if (waiting > 0)
-        listener->busy_ns = now_ns;
-    if (waiting != listener->n_waiting)
-        listener->moved_ns = now_ns;
-    listener->n_waiting = waiting;
+    if (!listener->is_dropped)
+        note_waiting(listener, look);
     /* Its worker died and was replaced by one that does not know the address any more. */
-    bool is_overdue = waiting > 0 && is_past(listener->moved_ns, now_ns, ADDRESS_MOST_MS);
+    bool is_overdue =
+        listener->n_waiting > 0 && is_past(listener->moved_ns, now_ns, ADDRESS_MOST_MS);
     if (!listener->is_dropped && is_overdue)
         log_warning("%zu connections waited at an address that left and were not accepted",
-                    waiting);
+                    listener->n_waiting);
     if (!listener->is_dropped) {
-        if (is_overdue || is_past(listener->busy_ns, now_ns, ADDRESS_QUIET_MS))
+        if (is_overdue || is_past(listener->busy_ns, now_ns, quiet_ms))
             drop(listener, now_ns);
         return false;
     }
@@ -112,9 +146,10 @@ static size_t attend_addresses(struct master *master, uint64_t now_ns)
 {
     size_t n_left = 0;
     bool is_any_dropped = false;
+    struct look look = {.now_ns = now_ns, .is_end = master->phase >= MASTER_DRAINING};
     LIST_FOREACH_SAFE(node, after, &master->listeners.all) {
         struct listener *listener = listener_at(node);
-        if (listener->is_live || listener->is_wanted || attend_address(listener, now_ns))
+        if (listener->is_live || listener->is_wanted || attend_address(listener, &look))
             continue;
         n_left++;
         is_any_dropped |= listener->is_dropped && listener->dropped_ns == now_ns;

@@ -9,13 +9,14 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "master_rig.h"
+#include "net/halfopen.h"
 #include "sock_rig.h"
 
 enum { LONG_MS = 60000 };
@@ -200,6 +201,77 @@ static void address_is_closed_when_every_worker_has_dropped_it(void **state)
     text_fini(&text);
 }
 
+/* As if the only address that leaves had been quiet, and had refused, for so long. */
+static void rest_for(struct master_rig *rig, struct listener *listener, uint64_t ms)
+{
+    uint64_t now_ns = clock_now_ns();
+    listener->busy_ns = listener->moved_ns = now_ns - ms * CLOCK_NS_PER_MS;
+    master_rig_tick(rig);
+}
+
+static void address_waits_for_lost_packets_of_handshakes(void **state)
+{
+    struct master_rig rig;
+    struct text text = {0};
+    const uint16_t ports[] = {free_port(), free_port()};
+
+    (void)state;
+    serve(&rig, &text, 1, ports, 2);
+    master_rig_ask(&rig, conf(&text, 1, ports, 1));
+    master_rig_agree(&rig);
+    struct listener *listener =
+        container_of(rig.master->listeners.all.prev, struct listener, node);
+    rest_for(&rig, listener, 2500);
+    assert_false(listener->is_dropped);
+    rest_for(&rig, listener, 3500);
+    assert_true(listener->is_dropped);
+    master_rig_close(&rig);
+    text_fini(&text);
+}
+
+/* A client whose handshake has not ended, as the table of the kernel shows it. */
+static int half_open_client(const struct listener *listener)
+{
+    const int seconds = 30;
+    struct halfopen seen = {0};
+    assert_int_equal(
+        setsockopt(listener->fds[0], IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds),
+        0);
+    int client = sock_open_stream(AF_INET);
+    connect(client, &listener->address.any, listener->address.length);
+    for (int i = 0; i < 1000 && !halfopen_has(&seen, addr_port(&listener->address)); i++) {
+        assert_int_equal(halfopen_read(&seen), 0);
+        usleep(1000);
+    }
+    return client;
+}
+
+static void idle_daemon_waits_for_nobody_but_the_half_open(void **state)
+{
+    struct master_rig rig;
+    struct text text = {0};
+    const uint16_t ports[] = {free_port(), free_port()};
+
+    (void)state;
+    serve(&rig, &text, 1, ports, 2);
+    struct listener *idle = container_of(rig.master->listeners.all.next, struct listener, node);
+    struct listener *asked =
+        container_of(rig.master->listeners.all.prev, struct listener, node);
+    int client = half_open_client(asked);
+    rig.master->phase = MASTER_DRAINING;
+    departure_of_all(rig.master);
+    rest_for(&rig, idle, 400);
+    assert_true(idle->is_dropped);
+    rest_for(&rig, asked, 400);
+    assert_false(asked->is_dropped);
+    asked->refused_ns -= 4 * CLOCK_NS_PER_S;
+    rest_for(&rig, asked, 400);
+    assert_true(asked->is_dropped);
+    close(client);
+    master_rig_close(&rig);
+    text_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +279,8 @@ int main(void)
         cmocka_unit_test(a_slot_that_still_leaves_is_not_chosen),
         cmocka_unit_test(addresses_that_leave_together_are_dropped_together),
         cmocka_unit_test(address_is_closed_when_every_worker_has_dropped_it),
+        cmocka_unit_test(address_waits_for_lost_packets_of_handshakes),
+        cmocka_unit_test(idle_daemon_waits_for_nobody_but_the_half_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
