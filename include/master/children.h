@@ -10,8 +10,8 @@
 #include "share/channel.h"
 #include "share/segment.h"
 
-#define CHILD_DIRECTOR SEGMENT_SLOTS /* the director's place behind the workers' slots */
-#define CHILD_PLACES (SEGMENT_SLOTS + 1)
+#define CHILD_DIRECTOR SUPERVISED_DIRECTOR
+#define CHILD_PLACES SUPERVISED_PLACES
 
 enum child_state {
     CHILD_ABSENT,

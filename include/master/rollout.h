@@ -45,6 +45,9 @@ void rollout_request(struct master *master, enum asker asker, uint64_t number, p
 /* Gives the one under way up, and answers all that wait; nothing begins any more. */
 void rollout_cancel(struct master *master, const char *why);
 
+/* New files under the old names, for the current configuration and for the one under way. False with the reason among the problems. */
+bool rollout_reopen_logs(struct master *master, struct problems *problems);
+
 /* READY, REFUSED, COMMITTED, RETIRED. */
 void rollout_take(struct master *master, struct child *child, const struct received *message);
 

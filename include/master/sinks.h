@@ -29,6 +29,10 @@ int sinks_open(struct sinks *sinks, const struct model *model, bool is_daemon,
                struct problems *problems);
 void sinks_close(struct sinks *sinks);
 
+/* New files under the old names. Returns 0, or -1 with the reason among the problems and all as before. */
+int sinks_reopen(struct sinks *sinks, const struct model *model, bool is_daemon,
+                 struct problems *problems);
+
 /* Points this process's own log at the target. */
 void sinks_use(const struct sinks *sinks);
 

@@ -77,7 +77,7 @@ static const struct directive rows[] = {
     { SECTION_GLOBAL, "source_entries", &value_number, FIELD(model_global, source_entries), .def = "100000", .min = "1", .max = "100000000", .is_later = true, .reach = REACH_RESTART,
       .says = "Size of the tables that count connections by source." },
     { SECTION_GLOBAL, "stuck_timeout", &value_duration, FIELD(model_global, stuck_timeout_ms), .def = "5s", .min = "100ms", .max = "1h",
-      .says = "Kill and replace a worker that has been silent for so long." },
+      .says = "Kill and replace a worker, or the director, that has been silent for so long." },
     { SECTION_GLOBAL, "adopt_timeout", &value_duration, FIELD(model_global, adopt_timeout_ms), .def = "500ms", .min = "20ms", .max = "1h",
       .says = "Let the other workers take the waiting clients of one that has been silent for so long; must be less than stuck_timeout." },
     { SECTION_GLOBAL, "drain_timeout", &value_duration, FIELD(model_global, drain_timeout_ms), .def = "10s", .min = "0", .max = "7d",

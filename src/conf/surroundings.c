@@ -18,16 +18,16 @@
 
 #include "conf/directives.h"
 
-#define CONGESTION_FILE "/proc/sys/net/ipv4/tcp_available_congestion_control"
-#define CONGESTION_MOST 64
+#define KERNEL_WORDS_BYTES 1024
+static const char available_file[] = "/proc/sys/net/ipv4/tcp_available_congestion_control";
+static const char allowed_file[] = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 
 struct surroundings {
     const struct model *model;
     struct problems *problems;
     const struct conf_section *global;
-    char congestion[1024]; /* words of CONGESTION_FILE, cut at NULs; "" when unknown */
-    const char *known[CONGESTION_MOST];
-    size_t n_known;
+    /* Words between blanks; "" when unknown. */
+    char available[KERNEL_WORDS_BYTES], allowed[KERNEL_WORDS_BYTES];
 };
 
 static const struct origin *place(const struct conf_section *section,
@@ -164,36 +164,55 @@ static void check_poller(const struct surroundings *here)
                      strerror(errno));
 }
 
-static void learn_congestion(struct surroundings *here)
+static void read_words(const char *path, char out[KERNEL_WORDS_BYTES])
 {
-    FILE *file = fopen(CONGESTION_FILE, "re");
-    size_t length =
-        file != NULL ? fread(here->congestion, 1, sizeof here->congestion - 1, file) : 0;
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(out, 1, KERNEL_WORDS_BYTES - 1, file) : 0;
     if (file != NULL)
         fclose(file);
-    here->congestion[length] = '\0';
-    char *rest = NULL;
-    for (char *word = strtok_r(here->congestion, " \n", &rest);
-         word != NULL && here->n_known < CONGESTION_MOST; word = strtok_r(NULL, " \n", &rest))
-        here->known[here->n_known++] = word;
+    out[length] = '\0';
+    out[strcspn(out, "\n")] = '\0';
 }
 
+static bool has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; *at != '\0'; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == length && strncmp(at, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool surroundings_allow_congestion(const char *name, const char *available, const char *allowed,
+                                   struct text *why)
+{
+    if (name[0] == '\0' || has_word(allowed, name))
+        return true;
+    if (available[0] != '\0' && !has_word(available, name)) {
+        text_printf(why, "this kernel does not offer %s, but %s", name, available);
+        return false;
+    }
+    if (allowed[0] == '\0')
+        return true;
+    text_printf(why,
+                "this kernel lets only root use %s; others may use %s "
+                "(net.ipv4.tcp_allowed_congestion_control)",
+                name, allowed);
+    return false;
+}
+
+/* Workers are not root, and master keeps no right to more than what is allowed to all. */
 static void check_congestion(const struct surroundings *here,
                              const struct conf_section *section, const struct directive *row,
                              const char *name)
 {
-    if (name[0] == '\0' || here->n_known == 0)
-        return;
-    for (size_t i = 0; i < here->n_known; i++)
-        if (strcmp(here->known[i], name) == 0)
-            return;
-    struct text known = {0};
-    for (size_t i = 0; i < here->n_known; i++)
-        text_printf(&known, " %s", here->known[i]);
-    problems_add(here->problems, place(section, row), section->title, row->key,
-                 "this kernel does not offer %s, but%s", name,
-                 known.at != NULL ? known.at : "");
-    text_fini(&known);
+    struct text why = {0};
+    if (!surroundings_allow_congestion(name, here->available, here->allowed, &why))
+        problems_add(here->problems, place(section, row), section->title, row->key, "%s",
+                     why.at != NULL ? why.at : name);
+    text_fini(&why);
 }
 
 static void check_interfaces(const struct surroundings *here,
@@ -217,7 +236,8 @@ void surroundings_check(const struct model *model, struct problems *problems)
         .global = store_find_section(model->store, SECTION_GLOBAL, ""),
     };
     size_t service = 0, group = 0;
-    learn_congestion(&here);
+    read_words(available_file, here.available);
+    read_words(allowed_file, here.allowed);
     check_accounts(&here);
     check_files(&here);
     check_poller(&here);

@@ -4,8 +4,8 @@
  *
  * It learns everything by its channel, as a worker does, and agrees to configurations in the
  * same way: unpacked on a task thread, then READY, COMMIT, COMMITTED. What it shows comes from the
- * segment at each request; between requests it only looks, once a second, whether a worker was
- * replaced.
+ * segment at each request; between requests it only looks, once a second, whether a worker has
+ * died.
  */
 #include "director/director.h"
 
@@ -36,6 +36,7 @@ enum {
 };
 #define TICK_S 1.
 #define AUDIT_EVERY_S 0.1
+#define BEAT_MOST_S 0.25 /* it has little else to wake for */
 
 /* A configuration this process has agreed to. Zero is none. */
 struct agreed {
@@ -68,9 +69,9 @@ struct director {
     uint64_t aborted;            /* PREPARE of this and earlier generations is off */
     struct settle_audit audit;
     int audit_looks_left;
-    uint64_t incarnations; /* their sum over all slots, as last seen */
+    uint64_t changes; /* daemon_row.change as last seen */
     struct ev_io on_channel, on_tasks;
-    struct ev_timer tick, audit_timer;
+    struct ev_timer tick, audit_timer, beat;
     struct ev_async log_changed;
     bool is_draining, is_done;
     int exit_status;
@@ -167,6 +168,14 @@ static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd
     say_of(d, MSG_REFUSED, generation, "out of memory");
 }
 
+/* Often enough that a beat in time is never taken for a late one. */
+static void set_beat(struct director *d, int64_t stuck_ms)
+{
+    double every_s = (double)stuck_ms / 4000;
+    d->beat.repeat = every_s < BEAT_MOST_S ? every_s : BEAT_MOST_S;
+    ev_timer_again(d->loop, &d->beat);
+}
+
 static void commit(struct director *d, uint64_t generation)
 {
     if (d->prepared.model == NULL || d->prepared.generation != generation) {
@@ -178,6 +187,7 @@ static void commit(struct director *d, uint64_t generation)
     d->current = d->prepared;
     d->prepared = (struct agreed){0};
     log_set_level((enum log_level)d->current.model->global.log_level);
+    set_beat(d, d->current.model->global.stuck_timeout_ms);
     say_of(d, MSG_COMMITTED, generation, NULL);
     if (before.model != NULL)
         say_of(d, MSG_RETIRED, before.generation, NULL);
@@ -328,15 +338,6 @@ static void take_logs(struct director *d, struct received *message)
 
 /* ---- auditing ---- */
 
-static uint64_t sum_incarnations(const struct segment *segment)
-{
-    uint64_t sum = 0;
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
-    for (uint32_t slot = 0; slot < n_slots; slot++)
-        sum += atomic_load(&segment->slots[slot].incarnation);
-    return sum;
-}
-
 static void on_audit(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
     (void)events;
@@ -350,7 +351,7 @@ static void on_audit(struct ev_loop *loop, struct ev_timer *timer, int events)
         ev_timer_stop(loop, timer);
 }
 
-/* Once a second: repeated lines, and whether a worker was replaced since. */
+/* Once a second: repeated lines, and whether a worker has died since, replaced or not. */
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
     (void)events;
@@ -358,13 +359,23 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
     log_flush();
     if (!d->has_segment)
         return;
-    uint64_t incarnations = sum_incarnations(&d->segment);
-    if (incarnations == d->incarnations)
+    uint64_t changes = atomic_load(&d->segment.daemon->change);
+    if (changes == d->changes)
         return;
-    d->incarnations = incarnations;
+    d->changes = changes;
     /* One that runs is prolonged by whole rounds. */
     d->audit_looks_left = AUDIT_ROUNDS * AUDIT_LOOKS + d->audit_looks_left % AUDIT_LOOKS;
     ev_timer_again(loop, &d->audit_timer);
+}
+
+/* Master replaces a director whose loop does not come round any more. */
+static void on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    const struct director *d = timer->data;
+    (void)loop;
+    (void)events;
+    if (d->has_segment)
+        atomic_store(&d->segment.daemon->director_beat_ns, clock_now_ns());
 }
 
 /* ---- messages ---- */
@@ -526,12 +537,14 @@ static int init(struct director *d, int channel_fd)
     ev_io_init(&d->on_tasks, on_tasks_ready, task_threads_fd(d->tasks), EV_READ);
     ev_timer_init(&d->tick, on_tick, TICK_S, TICK_S);
     ev_timer_init(&d->audit_timer, on_audit, AUDIT_EVERY_S, AUDIT_EVERY_S);
+    ev_timer_init(&d->beat, on_beat, 0., BEAT_MOST_S);
     ev_async_init(&d->log_changed, on_log_changed);
     d->on_channel.data = d->on_tasks.data = d;
-    d->tick.data = d->audit_timer.data = d->log_changed.data = d;
+    d->tick.data = d->audit_timer.data = d->beat.data = d->log_changed.data = d;
     ev_io_start(d->loop, &d->on_channel);
     ev_io_start(d->loop, &d->on_tasks);
     ev_timer_start(d->loop, &d->tick);
+    ev_timer_start(d->loop, &d->beat);
     ev_async_start(d->loop, &d->log_changed);
     return 0;
 }

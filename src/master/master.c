@@ -34,23 +34,16 @@
 /* New files under the old names; where that fails, the old ones go on. Whoever asked is told. */
 static void reopen_logs(struct master *master, const struct request *request)
 {
-    struct sinks fresh = {0}, before = master->sinks;
     struct problems problems = {0};
-    if (master->rollout.current == NULL)
-        return;
-    if (sinks_open(&fresh, master->rollout.current->model, master->is_daemon, &problems) != 0) {
+    if (rollout_reopen_logs(master, &problems)) {
+        log_info("logs reopened");
+        requests_answer_one(master, request, true, "logs reopened");
+    } else {
         log_error("the logs are not reopened: %.*s", (int)strcspn(problems.errors.at, "\n"),
                   problems.errors.at);
         requests_answer_one(master, request, false, problems.errors.at);
-        problems_fini(&problems);
-        return;
     }
-    master->sinks = fresh;
-    sinks_use(&master->sinks);
-    greeting_send_logs(master);
-    sinks_close(&before);
-    log_info("logs reopened");
-    requests_answer_one(master, request, true, "logs reopened");
+    problems_fini(&problems);
 }
 
 /* ---- children ---- */
@@ -98,11 +91,10 @@ static void on_message(void *context, struct child *child, struct received *mess
 static void on_ended(void *context, struct child *child)
 {
     struct master *master = context;
-    if (child_is_worker(child)) {
-        supervisor_forget(master->supervisor, child->place);
-        child->seen_stage = STAGE_FINE;
+    supervisor_forget(master->supervisor, child->place);
+    child->seen_stage = STAGE_FINE;
+    if (child_is_worker(child))
         adoption_forget(master, child);
-    }
     editions_forget(master, child);
     if (child->why != NULL)
         rollout_note_failure(master, child);
@@ -114,9 +106,15 @@ static const struct child_events child_events = {on_started, on_message, on_ende
 
 /* ---- the supervisor ---- */
 
+/* What the slot's row shows of it; a director has none. */
+static void show_state(struct master *master, const struct child *child, enum slot_state state)
+{
+    if (child_is_worker(child))
+        atomic_store(&master->segment.slots[child->place].state, state);
+}
+
 static void take_stage(struct master *master, struct child *child, enum supervisor_stage stage)
 {
-    struct slot_row *row = &master->segment.slots[child->place];
     char name[CHILD_NAME_BYTES];
     const struct rollout *rollout = &master->rollout;
     /* At the start one worker may be up while another is still waited for. */
@@ -126,17 +124,17 @@ static void take_stage(struct master *master, struct child *child, enum supervis
     switch (stage) {
     case STAGE_FINE:
         log_info("%s [%d] is back", name, (int)child->pid);
-        atomic_store(&row->state, child->is_leaving ? SLOT_DRAINING : SLOT_UP);
+        show_state(master, child, child->is_leaving ? SLOT_DRAINING : SLOT_UP);
         break;
     case STAGE_ADOPT:
         log_warning("%s [%d] has been silent for %lld ms: others accept for it", name,
                     (int)child->pid, (long long)global->adopt_timeout_ms);
-        atomic_store(&row->state, SLOT_STUCK);
+        show_state(master, child, SLOT_STUCK);
         break;
     case STAGE_ABORT:
         log_warning("%s [%d] is stuck, silent for %lld ms: sent SIGABRT", name, (int)child->pid,
                     (long long)global->stuck_timeout_ms);
-        atomic_store(&row->state, SLOT_STUCK);
+        show_state(master, child, SLOT_STUCK);
         break;
     case STAGE_KILL:
         log_warning("%s [%d] did not end: sent SIGKILL", name, (int)child->pid);
@@ -151,9 +149,9 @@ static void on_supervisor(struct ev_loop *loop, struct ev_io *watch, int revents
     (void)loop;
     (void)revents;
     supervisor_collect(master->supervisor);
-    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
-        struct child *child = &master->children.places[slot];
-        enum supervisor_stage stage = supervisor_stage_of(master->supervisor, slot);
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        enum supervisor_stage stage = supervisor_stage_of(master->supervisor, place);
         if (child->state == CHILD_UP && stage != child->seen_stage)
             take_stage(master, child, stage);
     }
@@ -214,6 +212,9 @@ static void on_renew(struct ev_loop *loop, struct ev_timer *timer, int revents)
     struct master *master = timer->data;
     struct child *director = &master->children.places[CHILD_DIRECTOR];
     (void)revents;
+    /* Somebody may wait at it for how the reload under way goes; the timer comes again. */
+    if (master->rollout.stage != ROLLOUT_IDLE)
+        return;
     ev_timer_stop(loop, timer);
     director->is_renewed = true;
     child_tell(director, MSG_STOP, 0, 0);
@@ -230,7 +231,7 @@ static void start_watchers(struct master *master)
     ev_io_init(&master->on_supervisor, on_supervisor, supervisor_fd(master->supervisor),
                EV_READ);
     ev_timer_init(&master->housekeeping, on_housekeeping, HOUSEKEEPING_S, HOUSEKEEPING_S);
-    ev_timer_init(&master->renew, on_renew, RENEW_AFTER_S, 0.);
+    ev_timer_init(&master->renew, on_renew, RENEW_AFTER_S, RENEW_AFTER_S);
     double half_s = (double)master->notify.watchdog_ns / 2e9;
     ev_timer_init(&master->watchdog, on_watchdog, 0., half_s);
     master->on_supervisor.data = master->housekeeping.data = master;

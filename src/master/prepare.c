@@ -30,7 +30,8 @@ static void choose_slots(struct master *master, size_t wanted)
     }
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS && n < wanted; slot++) {
         const struct child *child = &master->children.places[slot];
-        if (child->state == CHILD_ABSENT && !listeners_has_slot(&master->listeners, slot))
+        if (child->state == CHILD_ABSENT && !master->listeners.is_going[slot] &&
+            !listeners_has_slot(&master->listeners, slot))
             n += is_chosen[slot] = true;
     }
     rollout->n_slots = 0;

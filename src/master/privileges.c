@@ -20,7 +20,12 @@
 #include "share/segment.h"
 
 /* What a worker opens besides connections: channel, logs, segment, epoll; then pipes, kept host sockets. */
-enum { DESCRIPTORS_BESIDES = 24, DESCRIPTORS_A_CONNECTION = 2, DESCRIPTORS_EXTRA = 192 };
+enum {
+    DESCRIPTORS_BESIDES = 24,
+    DESCRIPTORS_A_CONNECTION = 2,
+    DESCRIPTORS_EXTRA = 192,
+    SETS_HELD = 4 /* of listening sockets: the own one, and those of siblings */
+};
 
 static const char default_user[] = "gaidaros";
 
@@ -137,10 +142,13 @@ int privileges_keep_needed(void)
     return result;
 }
 
-/* A stuck sibling's sockets come on top of the own ones, and during a reload the new ones too. */
+/*
+ * Up to three stuck siblings' sockets come on top of the own ones, and during a reload the new ones
+ * of each. More fall to one worker only where most workers die again and again.
+ */
 static uint64_t reserve(size_t n_listeners)
 {
-    return DESCRIPTORS_BESIDES + 4 * (uint64_t)n_listeners;
+    return DESCRIPTORS_BESIDES + 2 * SETS_HELD * (uint64_t)n_listeners;
 }
 
 /* Workers keep pipes for splicing and host sockets for the next connection as far as these allow. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -23,14 +24,15 @@ struct target {
     pid_t pid;
     int pidfd;         /* owned */
     char control[108]; /* "" = unknown or none */
-    int64_t
-        patience_ms; /* how long it may take to end, as far as its configuration can be read */
+    /* How long it may take to end, and to reload, as far as its configuration can be read. */
+    int64_t patience_ms, reload_ms;
 };
 
 enum {
     PATIENCE_GUESS_MS = 40000,
     STOP_SLACK_MS =
         10000, /* beyond drain_timeout, and stuck_timeout to find and kill stuck workers */
+    RELOAD_LEAST_MS = 20000,
     ANSWER_MOST = 1 << 20
 };
 
@@ -60,6 +62,8 @@ static int read_configuration(const struct options *options, const struct conf_r
             memcpy(target->control, model->global.control, strlen(model->global.control) + 1);
         target->patience_ms =
             model->global.drain_timeout_ms + model->global.stuck_timeout_ms + STOP_SLACK_MS;
+        /* Who does not prepare it in time is replaced, and so is who does not commit it. */
+        target->reload_ms = RELOAD_LEAST_MS + 3 * model->global.stuck_timeout_ms;
         conf_free(model);
     } else if (strcmp(options->order, "reload") == 0) {
         fputs(problems.errors.at, stderr);
@@ -210,19 +214,27 @@ static int report(const struct text *answer, const struct task *task)
     return status;
 }
 
+/* Without an answer: the way that needs nobody but master. */
+static int order_by_signal(const struct target *target, const struct task *task,
+                           const char *why)
+{
+    if (send_signal(target, task->signal) != 0)
+        return 1;
+    printf("told to %s; %s only its log tells how that went\n", task->asked, why);
+    return 0;
+}
+
 static int ask_for(const struct target *target, const struct task *task)
 {
     struct text answer = {0};
     int fd = connect_control(target);
-    if (fd < 0) {
-        if (send_signal(target, task->signal) != 0)
-            return 1;
-        printf("told to %s; without a control socket only its log tells how that went\n",
-               task->asked);
-        return 0;
-    }
-    int status = exchange(fd, task, &answer) == 0 ? report(&answer, task)
-                                                  : fail("the daemon did not answer", NULL);
+    if (fd < 0)
+        return order_by_signal(target, task, "without a control socket");
+    const struct timeval limit = {.tv_sec = target->reload_ms / 1000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    int status = exchange(fd, task, &answer) == 0
+                     ? report(&answer, task)
+                     : order_by_signal(target, task, "its control socket gives no answer, and");
     text_fini(&answer);
     close(fd);
     return status;
@@ -234,7 +246,8 @@ int remote_order(const struct options *options, const struct conf_request *reque
                                        "the reload failed, the daemon serves on as before"};
     static const struct task reopen = {"reopenLogs", SIGUSR1, "reopen its logs", "done",
                                        "the logs are not reopened, the old ones go on"};
-    struct target target = {.pidfd = -1, .patience_ms = PATIENCE_GUESS_MS};
+    struct target target = {
+        .pidfd = -1, .patience_ms = PATIENCE_GUESS_MS, .reload_ms = RELOAD_LEAST_MS};
     struct text pidfile = {0};
     int status = read_configuration(options, request, &target, &pidfile);
     if (status == 0)

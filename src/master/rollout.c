@@ -74,6 +74,9 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
     rollout->stage = ROLLOUT_IDLE;
     rollout->next = NULL;
     requests_answer(master, &rollout->asking, is_ok, text);
+    /* A director that is to be renewed has its whole time for this answer, too. */
+    if (ev_is_active(&master->renew))
+        ev_timer_again(master->loop, &master->renew);
     editions_release(master);
     if (rollout->current != NULL)
         notify_send(&master->notify, "READY=1\nMAINPID=%d\nSTATUS=%s generation %" PRIu64,
@@ -85,6 +88,19 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
 
 /* ---- giving up ---- */
 
+/*
+ * Takes back the sockets lent for it: from whoever has refused it, too, and from who has not been
+ * asked yet. One that a worker kept would keep it from ever having nothing left to accept on.
+ */
+static void take_back(struct master *master, struct child *child, struct listener_batch *batch)
+{
+    batch->n = 0;
+    if (listeners_collect_fresh(&master->listeners, child->place, batch) == 0)
+        greeting_drop(child, batch);
+    else
+        log_error("out of memory: a worker keeps sockets of a configuration given up");
+}
+
 /* Tells who was asked, and undoes what was begun. */
 static void call_off(struct master *master)
 {
@@ -92,16 +108,15 @@ static void call_off(struct master *master)
     struct listener_batch batch = {0};
     for (uint32_t place = 0; place < CHILD_PLACES; place++) {
         struct child *child = &master->children.places[place];
-        if (!child_is_running(child) || rollout->next == NULL ||
-            child->asked != rollout->next->generation)
+        if (!child_is_running(child) || rollout->next == NULL)
+            continue;
+        if (child_is_worker(child))
+            take_back(master, child, &batch);
+        if (child->asked != rollout->next->generation)
             continue;
         child_tell(child, MSG_ABORT, child->asked, 0);
         rollout->next->is_held[place] = false;
         child->asked = child->committed;
-        if (child_is_worker(child) &&
-            listeners_collect_fresh(&master->listeners, place, &batch) == 0)
-            greeting_drop(child, &batch);
-        batch.n = 0;
     }
     listener_batch_fini(&batch);
     listeners_abort(&master->listeners);
@@ -200,6 +215,22 @@ static void switch_logs(struct master *master)
     sinks_close(&before);
 }
 
+bool rollout_reopen_logs(struct master *master, struct problems *problems)
+{
+    struct rollout *rollout = &master->rollout;
+    /* Before the first commit lines go already where the configuration of the start says. */
+    const struct edition *used = rollout->current != NULL ? rollout->current : rollout->next;
+    bool is_fine = !rollout->has_sinks || sinks_reopen(&rollout->sinks, rollout->next->model,
+                                                       master->is_daemon, problems) == 0;
+    if (used == NULL)
+        return is_fine;
+    if (sinks_reopen(&master->sinks, used->model, master->is_daemon, problems) != 0)
+        return false;
+    sinks_use(&master->sinks);
+    greeting_send_logs(master);
+    return is_fine;
+}
+
 static void begin(struct master *master)
 {
     struct rollout *rollout = &master->rollout;
@@ -271,7 +302,7 @@ static void finish(struct master *master)
     departure_begin(master);
     end_rollout(master, true, text);
     if (rollout->are_doors_changed && !is_start)
-        ev_timer_start(master->loop, &master->renew);
+        ev_timer_again(master->loop, &master->renew);
     rollout->are_doors_changed = false;
     text_fini(&said);
     text_fini(&keys);
@@ -372,8 +403,7 @@ static void take_committed(struct master *master, struct child *child, uint64_t 
     child->committed = generation;
     if (child->state == CHILD_STARTING) {
         child_is_up(child);
-        if (child_is_worker(child))
-            supervisor_watch(master->supervisor, child->place, child->pid);
+        supervisor_watch(master->supervisor, child->place, child->pid);
         adoption_review(master);
     }
     /* It began with the current one while the next was already under way. */

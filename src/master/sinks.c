@@ -91,6 +91,17 @@ int sinks_open(struct sinks *sinks, const struct model *model, bool is_daemon,
     return -1;
 }
 
+int sinks_reopen(struct sinks *sinks, const struct model *model, bool is_daemon,
+                 struct problems *problems)
+{
+    struct sinks fresh = {0};
+    if (sinks_open(&fresh, model, is_daemon, problems) != 0)
+        return -1;
+    sinks_close(sinks);
+    *sinks = fresh;
+    return 0;
+}
+
 void sinks_close(struct sinks *sinks)
 {
     close_sink(&sinks->log);

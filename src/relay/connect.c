@@ -107,7 +107,7 @@ enum connect_verdict connect_start(struct conn *c, const void *bytes, size_t len
     c->phase_ns = c->relay->now_ns;
     int fd = take_socket(c, address->any.sa_family);
     if (fd < 0)
-        return refused(errno);
+        return CONNECT_SHORTAGE; /* whatever it says: no host has been asked */
     ev_io_set(&c->host.watch, fd, 0);
     if (connect(fd, &address->any, address->length) != 0 && errno != EINPROGRESS)
         return refused(errno);

@@ -39,12 +39,15 @@ static struct host_row *row_of(const struct segment *segment, uint32_t host)
     return &segment->hosts[host];
 }
 
+/* Workers can write the row, and master reads it: a number that is none must harm nobody. */
+static uint32_t group_number(const struct host_row *row)
+{
+    return atomic_load(&row->group) % SEGMENT_GROUPS;
+}
+
 static struct group_row *group_of(const struct segment *segment, const struct host_row *row)
 {
-    uint32_t group = atomic_load(&row->group);
-
-    assert(group < SEGMENT_GROUPS);
-    return &segment->groups[group];
+    return &segment->groups[group_number(row)];
 }
 
 /* Places at a host */
@@ -144,7 +147,7 @@ static void return_ejection(struct group_row *group)
 static void note_change(const struct segment *segment, struct host_row *row)
 {
     atomic_store(&row->since_ns, clock_wall_ns());
-    group_touch(segment, atomic_load(&row->group));
+    group_touch(segment, group_number(row));
 }
 
 static bool eject(const struct segment *segment, struct host_row *row,
@@ -304,7 +307,7 @@ void host_set_weight(const struct segment *segment, uint32_t host, uint32_t weig
     struct host_row *row = row_of(segment, host);
 
     if (atomic_exchange(&row->weight, weight) != weight)
-        group_touch(segment, atomic_load(&row->group));
+        group_touch(segment, group_number(row));
 }
 
 void host_set_health(const struct segment *segment, uint32_t host, enum host_health health,
@@ -327,7 +330,7 @@ static uint64_t get(const _Atomic uint64_t *counter)
 
 void host_sum(const struct segment *segment, uint32_t host, struct host_figures *out)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
 
     memset(out, 0, sizeof *out);
     for (uint32_t slot = 0; slot < n_slots; slot++) {
@@ -364,7 +367,7 @@ static void reset_shard(struct host_shard *shard)
 void host_reset(const struct segment *segment, uint32_t host, uint32_t group)
 {
     struct host_row *row = row_of(segment, host);
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
 
     assert(group < SEGMENT_GROUPS);
     segment_raise(&segment->daemon->hosts_used, host + 1);

@@ -33,12 +33,13 @@ void settle_slot(struct segment *segment, uint32_t slot)
 {
     const struct daemon_row *daemon = segment->daemon;
 
-    for (uint32_t host = 0; host < atomic_load(&daemon->hosts_used); host++) {
+    for (uint32_t host = 0; host < segment_used(&daemon->hosts_used, SEGMENT_HOSTS); host++) {
         int64_t held = atomic_exchange(&host_shard(segment, slot, host)->in_flight, 0);
         if (held != 0)
             atomic_fetch_sub(&segment->hosts[host].in_flight, held);
     }
-    for (uint32_t service = 0; service < atomic_load(&daemon->services_used); service++) {
+    for (uint32_t service = 0; service < segment_used(&daemon->services_used, SEGMENT_SERVICES);
+         service++) {
         struct service_shard *shard = service_shard(segment, slot, service);
         atomic_store(&shard->connections, 0);
         atomic_store(&shard->waiting, 0);
@@ -58,7 +59,7 @@ static int64_t host_excess(const struct segment *segment, uint32_t host)
 {
     enum { TRIES = 4 };
     const struct host_row *row = &segment->hosts[host];
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
     int64_t excess = 0;
 
     for (int i = 0; i < TRIES; i++) {
@@ -85,8 +86,8 @@ static void note_excess(struct settle_excess *seen, bool is_first, int64_t exces
 static int audit_start(const struct segment *segment, struct settle_audit *audit)
 {
     *audit = (struct settle_audit){
-        .n_hosts = atomic_load(&segment->daemon->hosts_used),
-        .n_groups = atomic_load(&segment->daemon->groups_used),
+        .n_hosts = segment_used(&segment->daemon->hosts_used, SEGMENT_HOSTS),
+        .n_groups = segment_used(&segment->daemon->groups_used, SEGMENT_GROUPS),
     };
     audit->hosts = calloc((size_t)audit->n_hosts + 1, sizeof *audit->hosts);
     audit->groups = calloc((size_t)audit->n_groups + 1, sizeof *audit->groups);

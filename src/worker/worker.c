@@ -16,7 +16,7 @@
 #include "relay/tunnel.h"
 #include "share/channel.h"
 #include "worker/accept.h"
-#include "worker/quota.h"
+#include "worker/budget.h"
 
 enum {
     SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
@@ -45,6 +45,7 @@ struct worker {
     uint64_t woken_ns; /* the poll call of this turn returned */
     int access_fd, log_fd;
     bool is_draining, is_done;
+    int exit_status;
 };
 
 /* ---- talking to master ---- */
@@ -162,7 +163,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->current->owner = w;
     w->current->parked_count = &w->relay.n_parked;
     accepts_commit(&w->accepts, w->current);
-    w->accepts.most_open = quota_fit(most_open);
+    w->accepts.most_open = budget_connections(most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
     atomic_store(&w->row->generation, id);
@@ -221,6 +222,17 @@ static void on_master_gone(struct worker *w)
     ev_io_stop(w->relay.loop, &w->on_channel);
     accepts_abandon(&w->accepts);
     w->is_draining = true;
+}
+
+/*
+ * What was said is lost, and with it we no longer know what master believes of us: descriptors cut
+ * off for want of room, for one. A new worker in this slot gets everything anew.
+ */
+static void on_message_lost(struct worker *w, int error)
+{
+    log_error("cannot hear master (%s): ending, to be replaced", strerror(error));
+    w->exit_status = EXIT_FAILURE;
+    stop_now(w);
 }
 
 /* ---- messages ---- */
@@ -315,7 +327,9 @@ static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int reve
         if (got > 0)
             handle(w, &w->received);
     }
-    if (got < 0)
+    if (got < 0 && errno != 0)
+        on_message_lost(w, errno);
+    else if (got < 0)
         on_master_gone(w);
 }
 
@@ -458,7 +472,7 @@ static int init_relay(struct worker *w, const struct hello *hello)
     random_init(&relay->random, 0);
     relay->access.fd = w->access_fd;
     relay->access.daemon = w->segment.daemon;
-    quota_share(relay, hello->max_connections);
+    budget_share(relay, hello->max_connections);
     accepts_init(&w->accepts, relay, hello->max_connections);
     return 0;
 }
@@ -565,8 +579,8 @@ int worker_main(int channel_fd)
         goto end;
     start_watchers(w);
     run(w);
+    status = w->exit_status;
     fini(w);
-    status = EXIT_SUCCESS;
 end:
     free(w);
     return status;

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from command import AS_NOBODY, gaidaros, open_to_nobody
 from configs import CASES
 from harness import SAN, Descriptors, assert_no_loss, connect, free_port, scaled_rate, wait_until
-from scene import (config, continue_processes, echo, full_load, is_refused, listening, stop_processes, visit,
+from scene import (children, config, continue_processes, echo, full_load, is_refused, listening, stop_processes, visit,
                    wait_for_workers)
 
 LONG = 50 if SAN else 200
@@ -373,3 +374,44 @@ def test_a_check_of_the_file_touches_nothing(daemon, host, load):
     assert traces() == before and listening(port) == sockets
     assert_no_loss(work.stop_after(100), 100)
     wait_for_workers(running, 2)
+
+
+@pytest.mark.san_subset
+def test_who_waits_for_a_reload_is_answered_though_the_doors_have_changed(daemon, host):
+    """New admin addresses mean a new director: not while somebody waits at the old one."""
+    one, port, door = host("one"), free_port(), free_port()
+    patient = "adopt_timeout = 20s\nstuck_timeout = 60s\n"
+    running = daemon(config(port, [one], glob=patient), workers=2)
+    (director,) = children(running, "director")
+    running.write(config(port, [one], glob=patient, admin=f"listen = 127.0.0.1:{door}"))
+    as_json = {"Content-Type": "application/json"}
+    assert running.http("POST", "/api/reload", "{}", as_json).status == 200
+    held = running.worker_pids()[:1]
+    stop_processes(held)
+    answers = []
+    waiter = threading.Thread(target=lambda: answers.append(running.http("POST", "/api/reload", "{}", as_json, 30)))
+    waiter.start()
+    time.sleep(1)  # well beyond the moment that the old director is given for its last answer
+    continue_processes(held)
+    waiter.join(30)
+    assert [answer.status for answer in answers] == [200], answers
+    wait_until(lambda: children(running, "director") not in ([], [director]), what="a director with the new doors")
+    wait_until(lambda: running.healthz() == 200, what="the new director to answer")
+    wait_for_workers(running, 2)
+
+
+def test_workers_that_left_with_all_their_addresses_come_back(daemon, host):
+    """Their slots are used again, and what listens there is not taken away a few seconds later."""
+    one, first, second = host("one"), free_port(), free_port()
+    running = daemon(config(first, [one], glob="workers = 2"))
+    running.reload(config(second, [one], glob="workers = 1"))
+    wait_until(lambda: is_refused(first), what="the old address to be closed")
+    wait_until(lambda: len(children(running, "worker")) == 1, what="the second worker to end")
+    running.reload(config(second, [one], glob="workers = 2"))
+    wait_for_workers(running, 2)
+    end = time.monotonic() + 5  # a leaving worker's sockets are closed after three quiet seconds
+    while time.monotonic() < end:
+        assert listening(second) == 2
+        visit(second)
+        time.sleep(0.1)
+    assert [row["accept_paused_total"] for row in running.running()["workers"]] == [0, 0]

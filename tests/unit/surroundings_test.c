@@ -101,6 +101,35 @@ static void congestion_control_is_one_of_the_kernels(void **state)
     conf_free(load_good(BASE_LINES "congestion = reno\n"));
 }
 
+static void assert_congestion(const char *name, const char *available, const char *allowed,
+                              const char *says)
+{
+    struct text why = {0};
+    assert_int_equal(surroundings_allow_congestion(name, available, allowed, &why),
+                     says == NULL);
+    if (says != NULL)
+        assert_string_equal(why.at, says);
+    text_fini(&why);
+}
+
+static void congestion_control_is_one_that_workers_may_use(void **state)
+{
+    (void)state;
+    static const char available[] = "reno cubic bbr", allowed[] = "reno cubic";
+    assert_congestion("cubic", available, allowed, NULL);
+    assert_congestion("", available, allowed, NULL);
+    assert_congestion("bbr", available, allowed,
+                      "this kernel lets only root use bbr; others may use reno cubic "
+                      "(net.ipv4.tcp_allowed_congestion_control)");
+    assert_congestion("cub", available, allowed,
+                      "this kernel does not offer cub, but reno cubic bbr");
+    assert_congestion("cub", "", allowed,
+                      "this kernel lets only root use cub; others may use reno cubic "
+                      "(net.ipv4.tcp_allowed_congestion_control)");
+    assert_congestion("bbr", available, "", NULL); /* not told: let it try */
+    assert_congestion("anything", "", "", NULL);
+}
+
 static void interfaces_exist(void **state)
 {
     (void)state;
@@ -167,6 +196,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_fifo_may_be_logged_to, make_folder, remove_folder),
         cmocka_unit_test(congestion_control_is_one_of_the_kernels),
+        cmocka_unit_test(congestion_control_is_one_that_workers_may_use),
         cmocka_unit_test(interfaces_exist),
         cmocka_unit_test(the_poller_is_one_that_can_be_had),
         cmocka_unit_test_setup_teardown(files_that_are_there_must_fit_their_use, make_folder,
