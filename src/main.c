@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which of the three processes am I? */
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,7 +40,8 @@ static bool prepare(int bundle_fd, struct problems *problems)
     struct segment segment;
     struct random random;
     if (segment_create(&segment, NULL) != 0) {
-        problems_add(problems, NULL, NULL, NULL, "cannot make a segment");
+        problems_add(problems, NULL, NULL, NULL, "cannot make the shared segment: %s",
+                     strerror(errno));
         return false;
     }
     random_init(&random, 0);

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers and strings as people and parsers like to read them. */
+/* Numbers and times as people like to read them. */
 #ifndef ADMIN_SHOW_H
 #define ADMIN_SHOW_H
 
 #include <stdint.h>
 
 #include "base/text.h"
-
-/*
- * Adds the string as a JSON string with its quotes. Always valid JSON: control bytes, quotes,
- * backslash, and < > & (so that it is inert inside HTML too) as \uHHHH; bytes that are no UTF-8 become U+FFFD.
- */
-void show_json_string(struct text *out, const char *string);
 
 /* 1234567 as "1 234 567", with narrow no-break spaces. */
 void show_count(struct text *out, uint64_t count);

@@ -10,6 +10,13 @@
 #include "conf/model.h"
 #include "share/segment.h"
 
+/* How the last reload ended. */
+struct status_reload {
+    bool is_ok;
+    int64_t wall_ns;
+    const char *message; /* a line for each problem */
+};
+
 /* Everything a view needs; made afresh for each answer. Nothing in it is owned. */
 struct status {
     const struct model *model;
@@ -19,6 +26,7 @@ struct status {
     uint64_t now_ns;     /* monotonic */
     int64_t wall_ns;     /* wall clock */
     uint64_t lines_lost; /* log lines the director's writers could not write */
+    const struct status_reload *reload; /* NULL = there was none since the start */
 };
 
 struct status_worker {

@@ -43,6 +43,12 @@ void text_add_escaped(struct text *text, const char *string);
 void text_add_html(struct text *text, const char *string);
 
 /*
+ * Adds the string as a JSON string with its quotes. Always valid JSON: control bytes, quotes,
+ * backslash, and < > & (so that it is inert inside HTML too) as \uHHHH; bytes that are no UTF-8 become U+FFFD.
+ */
+void text_add_json(struct text *text, const char *string);
+
+/*
  * Gives the storage away: the caller frees the NUL-terminated result; the text is empty
  * again. NULL when failed.
  */

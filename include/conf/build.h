@@ -22,7 +22,6 @@ struct conf_request {
     const struct conf_override *overrides;
     size_t n_overrides;
     const struct addresses *addresses; /* what names mean; NULL = nothing is known of any */
-    bool is_root; /* started by root: the descriptor limit may be raised for max_connections */
 };
 
 /*

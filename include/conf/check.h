@@ -9,6 +9,7 @@
 #define CHECK_MOST_HOSTS 65536 /* rows of the segment */
 #define CHECK_MOST_GROUPS 4096
 #define CHECK_MOST_SERVICES 1024
+#define CHECK_MOST_DOORS 32 /* addresses of [admin]: they fit in one message to the director */
 
 /* Adds what is wrong with the model in itself; looks at nothing outside it. */
 void model_check(const struct model *model, struct problems *problems);

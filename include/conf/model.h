@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "net/addr.h"
+#include "net/poller.h"
 
 /* Where a value was written; file is NULL for a default. */
 struct origin {
@@ -16,14 +17,6 @@ struct origin {
 };
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_UDP };
-enum poller {
-    POLLER_AUTO,
-    POLLER_EPOLL,
-    POLLER_LINUXAIO,
-    POLLER_IOURING,
-    POLLER_POLL,
-    POLLER_SELECT
-};
 enum log_kind { LOGS_OFF, LOGS_STDERR, LOGS_SYSLOG, LOGS_FILE };
 enum access_format { ACCESS_TEXT, ACCESS_JSON };
 enum scheduler_kind {
@@ -195,8 +188,8 @@ struct model_service {
     struct addr_network *allow, *deny;
     size_t n_allow, n_deny;                              /* no allow: everybody */
     int64_t max_connections, max_connections_per_source; /* 0 = no limit */
-    int64_t connection_rate_per_source; /* events an hour; 0 = no limit */
-    int64_t connection_rate_burst;      /* the events of the unit it was written in: 100/s: 100 */
+    int64_t connection_rate_per_source;                  /* events an hour; 0 = no limit */
+    int64_t connection_rate_burst; /* the events of the unit it was written in: 100/s: 100 */
     struct model_no_host when_no_host;
     struct model_prefixes share_sources;
     int64_t connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms;

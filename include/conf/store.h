@@ -107,4 +107,7 @@ const struct conf_line *store_find_line(const struct conf_section *section,
 struct conf_section *store_find_section(const struct conf_store *store, enum section_kind kind,
                                         const char *name);
 
+/* Where the [global] key of this row was written; the main file without a line for a default. */
+struct origin store_global_origin(const struct conf_store *store, const struct directive *row);
+
 #endif

@@ -15,6 +15,9 @@ void conf_write_restarts(struct text *out, const struct model *now, const struct
 /* Adds the roff tables of gaidaros.conf(5), one per section, from the directives table. */
 void conf_write_manual(struct text *out);
 
+/* The keys that are supported, section by section, with their defaults and sentences: for --help. */
+void conf_write_help(struct text *out);
+
 /* Words for enums as the file spells them ("roundrobin"); never NULL. */
 const char *conf_scheduler_word(enum scheduler_kind kind);
 

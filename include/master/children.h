@@ -11,8 +11,8 @@
 #include "share/channel.h"
 #include "share/segment.h"
 
-#define CHILD_DIRECTOR SEGMENT_SLOTS /* the director's place behind the workers' slots */
-#define CHILD_PLACES (SEGMENT_SLOTS + 1)
+#define CHILD_DIRECTOR SUPERVISED_DIRECTOR
+#define CHILD_PLACES SUPERVISED_PLACES
 
 enum child_state {
     CHILD_ABSENT,
@@ -39,6 +39,8 @@ struct child {
     struct ev_child on_exit;
     struct ev_timer
         timer; /* STARTING: it takes too long; WAITING: next try; else SIGKILL after SIGABRT */
+    char *
+        why; /* why the last one could not work, in its own words; NULL = it said nothing; owned */
     uint32_t delay_ms; /* before the next try; 0 = at once */
     /* The rollout's notes. */
     uint64_t asked;               /* generation of the last PREPARE it was sent */

@@ -37,7 +37,6 @@ struct master {
     bool has_drain_limit;
     bool is_over; /* every process has ended: the loop stops */
     int ready_fd; /* the caller waits at its other end; -1 = nobody does */
-    int null_fd;
 
     struct segment segment;
     struct spawn spawn;

@@ -4,8 +4,9 @@
 #define MASTER_DOORS_H
 
 #include "conf/build.h"
+#include "conf/check.h"
 
-#define DOORS_MOST 32
+#define DOORS_MOST CHECK_MOST_DOORS
 
 struct door {
     struct addr address;

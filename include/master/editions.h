@@ -27,7 +27,7 @@ struct edition *editions_add(struct rollout *rollout, struct model *model);
 /* The one of that number, or NULL. */
 struct edition *editions_find(const struct rollout *rollout, uint64_t generation);
 
-/* Frees those that are neither current nor next and that no process holds. */
+/* Frees those that are neither current nor next and that no process holds; shows how many are left. */
 void editions_release(struct master *master);
 
 /* The process there has ended: it holds none. */

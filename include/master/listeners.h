@@ -27,13 +27,14 @@ struct listener {
     struct addr address;
     char *interface; /* owned; "" = any */
     struct listener_tuning tuning, next_tuning;
-    bool is_wanted;    /* by the configuration being prepared */
-    bool is_live;      /* by the current one */
-    bool is_refusing;  /* leaving: new connections are no longer answered */
-    bool is_dropped;   /* leaving: workers were told to close theirs */
-    uint64_t moved_ns; /* leaving: when the number of the waiting last changed */
-    size_t n_waiting;  /* leaving: how many waited at the last look */
-    uint64_t busy_ns;  /* leaving: when something last waited in a queue */
+    bool is_wanted;      /* by the configuration being prepared */
+    bool is_live;        /* by the current one */
+    bool is_refusing;    /* leaving: new connections are no longer answered */
+    bool is_dropped;     /* leaving: workers were told to close theirs */
+    uint64_t refused_ns; /* leaving: since when */
+    uint64_t moved_ns;   /* leaving: when the number of the waiting last changed */
+    size_t n_waiting;    /* leaving: how many waited at the last look */
+    uint64_t busy_ns;    /* leaving: when something last waited in a queue */
     uint64_t dropped_ns;
     size_t n_holders; /* workers that have not said DROPPED */
     struct lineup lineup;
@@ -86,6 +87,13 @@ int listeners_collect_fresh(const struct listeners *listeners, uint32_t slot,
 /* Adds the slot's sockets that listen and are not dropped. 0 or -1 with errno ENOMEM. */
 int listeners_collect(const struct listeners *listeners, uint32_t slot,
                       struct listener_batch *batch);
+
+/*
+ * Adds the slot's sockets of what was dropped at just that time, and counts the slot among their
+ * holders. 0 or -1 with errno ENOMEM.
+ */
+int listeners_collect_dropped(const struct listeners *listeners, uint32_t slot,
+                              uint64_t dropped_ns, struct listener_batch *batch);
 
 /*
  * Listens on everything prepared, tunes what is kept anew; addresses no longer wanted are no

@@ -6,7 +6,11 @@
 #include "conf/build.h"
 #include "master/editions.h"
 
-/* Rows, descriptors, logs, worker slots, sockets, the bundle. 0, or -1 with the reasons in problems. */
+/*
+ * Rows, descriptors, logs, worker slots, sockets, the bundle.
+ * Returns 0, or with the reasons in problems the exit status of a start that ends by them: 3
+ * where it is the configuration that asks for too much, 1 where the machine does not give it.
+ */
 int prepare_gather(struct master *master, struct edition *edition, struct problems *problems);
 
 /* Lends new sockets, starts new processes, sends PREPARE. */

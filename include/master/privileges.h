@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "conf/model.h"
+#include "conf/problems.h"
 
 #define ACCOUNT_GROUPS 64
 
@@ -42,16 +43,15 @@ int privileges_keep_needed(void);
 /*
  * Resolves how many connections a worker may have and sees to it that the descriptors are there:
  * the soft limit is raised to the hard one, and, as root, the hard one to what is wanted.
- * asked        max_connections of the configuration; 0 = what the limit allows
- * n_listeners  descriptors that a worker holds besides
- * n_workers    as many bells
- * may_raise    false: only tell (for --test)
- * Returns connections a worker (> 0), or 0 with a sentence in error.
+ * model      its max_connections: 0 = what the limit allows; its listeners are held besides, and a
+ *            bell for each worker
+ * may_raise  false: only tell (for --test)
+ * Returns connections a worker (> 0), or 0 with the reason among the problems.
  */
-uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, size_t n_workers,
-                             bool may_raise, struct text *error);
+uint64_t descriptors_resolve(const struct model *model, bool may_raise,
+                             struct problems *problems);
 
-/* The same as a pure function: connections that fit in limit descriptors, 0 = none. */
+/* Pure: connections that fit in limit descriptors, 0 = none. */
 uint64_t descriptors_allow(uint64_t limit, size_t n_listeners, size_t n_workers);
 
 #endif

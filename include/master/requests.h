@@ -30,6 +30,19 @@ struct request {
 void requests_answer_one(struct master *master, const struct request *request, bool is_ok,
                          const char *text);
 
+/* How the last reload ended. Owner: the rollout. */
+struct last_reload {
+    int64_t wall_ns; /* when; 0 = there was none since the start */
+    bool is_ok;
+    char *text; /* owned */
+};
+
+/* Keeps how a reload ended, and tells the director, which shows it until the next one's end. */
+void requests_remember(struct master *master, bool is_ok, const char *text);
+
+/* Tells the director, which may be a new one, how the last reload ended; nothing when there was none. */
+void requests_tell_last(struct master *master);
+
 /* Answers all of the list and frees them. */
 void requests_answer(struct master *master, struct list_node *requests, bool is_ok,
                      const char *text);

@@ -28,6 +28,7 @@ struct rollout {
     struct edition *current, *next; /* next: the one under way */
     uint64_t last_generation;
     struct list_node asking, waiting; /* answered by the one under way, by the one after it */
+    struct last_reload last_reload;
     struct ev_timer limit;
     struct sinks sinks; /* of next, until it is committed */
     bool has_sinks;
@@ -49,8 +50,14 @@ void rollout_renew(struct master *master);
 /* Gives the one under way up, and answers all that wait; nothing begins any more. */
 void rollout_cancel(struct master *master, const char *why);
 
+/* New files under the old names, for the current configuration and for the one under way. False with the reason among the problems. */
+bool rollout_reopen_logs(struct master *master, struct problems *problems);
+
 /* READY, REFUSED, COMMITTED, RETIRED. */
 void rollout_take(struct master *master, struct child *child, const struct received *message);
+
+/* The process has ended, saying why it cannot work: a start is given up, a reload tries again. */
+void rollout_note_failure(struct master *master, const struct child *child);
 
 /* Someone's state changed: goes on if nobody is waited for any more. */
 void rollout_advance(struct master *master);

@@ -5,8 +5,7 @@
 
 #include <stdbool.h>
 
-#include "base/text.h"
-#include "conf/model.h"
+#include "conf/problems.h"
 
 /* One opened target. Zero is none. */
 struct sink {
@@ -21,11 +20,18 @@ struct sinks {
 };
 
 /*
- * Opens both targets; a file is made with mode 0640 where there is none.
- * Returns 0, or -1 with "[global] log: ..." in error and nothing left open.
+ * Opens both targets; a file is made with mode 0640 where there is none. A fifo is opened for
+ * reading too, so that it needs no reader to be opened or written; one that is full takes no more.
+ * is_daemon  in the background standard error goes nowhere: syslog stands in for it
+ * Returns 0, or -1 with the reason among the problems and nothing left open.
  */
-int sinks_open(struct sinks *sinks, const struct model_global *global, struct text *error);
+int sinks_open(struct sinks *sinks, const struct model *model, bool is_daemon,
+               struct problems *problems);
 void sinks_close(struct sinks *sinks);
+
+/* New files under the old names. Returns 0, or -1 with the reason among the problems and all as before. */
+int sinks_reopen(struct sinks *sinks, const struct model *model, bool is_daemon,
+                 struct problems *problems);
 
 /* Points this process's own log at the target. */
 void sinks_use(const struct sinks *sinks);

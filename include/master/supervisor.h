@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that finds stuck workers by their heartbeats. */
+/* The thread that finds stuck workers, and a stuck director, by their heartbeats. */
 #ifndef MASTER_SUPERVISOR_H
 #define MASTER_SUPERVISOR_H
 
@@ -8,7 +8,10 @@
 
 #include "share/segment.h"
 
-/* How far it has gone with a worker. */
+#define SUPERVISED_DIRECTOR SEGMENT_SLOTS /* the director's place behind the workers' slots */
+#define SUPERVISED_PLACES (SEGMENT_SLOTS + 1)
+
+/* How far it has gone with a process. Nobody stands in for a director: it is never at ADOPT. */
 enum supervisor_stage {
     STAGE_FINE,
     STAGE_ADOPT, /* silent for adopt_timeout: others shall take its clients */
@@ -66,11 +69,11 @@ void supervisor_collect(struct supervisor *supervisor);
 
 void supervisor_set_limits(struct supervisor *supervisor, int64_t adopt_ms, int64_t stuck_ms);
 
-/* Begins to watch the process in the slot; ends it. */
-void supervisor_watch(struct supervisor *supervisor, uint32_t slot, int32_t pid);
-void supervisor_forget(struct supervisor *supervisor, uint32_t slot);
+/* Begins to watch the process in the place; ends it. */
+void supervisor_watch(struct supervisor *supervisor, uint32_t place, int32_t pid);
+void supervisor_forget(struct supervisor *supervisor, uint32_t place);
 
-/* The stage of the worker in the slot. */
-enum supervisor_stage supervisor_stage_of(const struct supervisor *supervisor, uint32_t slot);
+/* The stage of the process in the place. */
+enum supervisor_stage supervisor_stage_of(const struct supervisor *supervisor, uint32_t place);
 
 #endif

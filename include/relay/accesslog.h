@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "base/text.h"
+
 struct conn;
 struct daemon_row;
 
@@ -14,6 +16,7 @@ enum { ACCESS_BATCH_BYTES = 4096 }; /* PIPE_BUF: a write of so much is whole or 
 struct access_log {
     int fd;                    /* non-blocking pipe to the director; -1 = none */
     struct daemon_row *daemon; /* counts lines written, lines dropped */
+    struct text line;          /* the one being printed; its storage is kept for the next */
     size_t length, lines;
     char bytes[ACCESS_BATCH_BYTES];
 };
@@ -23,5 +26,8 @@ void access_log_add(struct access_log *log, const struct conn *c);
 
 /* Writes what is there; what the pipe cannot take is dropped and counted. */
 void access_log_flush(struct access_log *log);
+
+/* Frees the storage; what was not flushed is forgotten. */
+void access_log_fini(struct access_log *log);
 
 #endif

@@ -24,7 +24,6 @@ struct host_note {
 /* A group with what this worker remembers of its hosts. */
 struct group_line {
     struct group group;
-    struct log_limit no_host;
     struct host_note *notes; /* one a host */
     uint32_t *by_number;     /* indexes into group.hosts, by row number, ascending */
     uint32_t next_bind;      /* whose turn it is of the group's source addresses */
@@ -50,7 +49,7 @@ struct service {
     struct service_shard *shard;
     struct way *ways; /* to `group`, then to each of `standby` */
     uint32_t n_ways;
-    struct netset allow, deny; /* no network in allow: everybody may enter */
+    struct netset allow, deny;   /* no network in allow: everybody may enter */
     struct source_limits limits; /* for each source */
 };
 

@@ -38,12 +38,15 @@ enum message_kind {
     MSG_STOP,  /* m>c  end at once, connections with outcome shutdown */
     MSG_LOGS,  /* m>d  fds: log sink, access sink (in this order, per payload struct logs) */
     MSG_RELOAD, /* d>m  number = request: please reload; answered by RESULT */
-    MSG_RESULT, /* m>d  number = request, flag = ok, text: message for the caller */
+    MSG_RESULT, /* m>d  number = request (RELOAD, REOPEN), flag = ok, text: message for the caller */
     MSG_REOPEN, /* d>m  number = request: open the logs anew, as by USR1; answered by RESULT */
     MSG_SHUTDOWN,  /* d>m  stop as by TERM */
     MSG_BELLS,     /* m>c  payload uint32_t slots[]; fds: the bell of each */
     MSG_ADDRESSES, /* d>m  fds: one memfd, addresses_encode: what names are known to mean now; a
                       change begins a rollout. Sent before READY of a generation whose names were all new */
+    MSG_FAILED,    /* c>m  text: why this process cannot work; it ends */
+    MSG_RELOADED, /* m>d  number = wall time in ns, flag = ok, text: how the last reload ended */
+    MESSAGE_END   /* one more than the last kind */
 };
 
 struct message {

@@ -15,8 +15,11 @@ struct group_row {
         cursor; /* round robin: high 32 bits epoch, low 32 position; see group_next_position */
     _Alignas(64) _Atomic uint32_t
         epoch; /* moves with every change of weight, state or health of a host in it */
-    _Atomic uint32_t ejected;                  /* hosts ejected now */
-    _Atomic uint32_t is_used;                  /* by master */
+    _Atomic uint32_t ejected; /* hosts ejected now */
+    _Atomic uint32_t is_used; /* by master */
+    _Atomic uint64_t
+        no_host_next_ns; /* when the next line about no usable host may be written */
+    _Atomic uint64_t no_host_unshown;          /* lines that were not, since the last one */
     _Alignas(64) _Atomic uint64_t next_ticket; /* of who waits for a place; see group_line_… */
 };
 
@@ -67,6 +70,13 @@ void group_touch(const struct segment *segment, uint32_t group);
 
 /* For settling: nobody waits in the slot, in any group. */
 void group_line_leave(const struct segment *segment, uint32_t slot);
+
+/*
+ * Whether a worker may write a line about the group's having no usable host: one in a second over
+ * all workers and generations.
+ * unshown  set, when it may, to how many were not written since the last
+ */
+bool group_may_complain(struct group_row *row, uint64_t now_ns, uint64_t *unshown);
 
 /* Master: makes the row as new. */
 void group_reset(const struct segment *segment, uint32_t group);

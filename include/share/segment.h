@@ -44,13 +44,16 @@ struct daemon_row {
     _Atomic uint64_t started_ns; /* monotonic, by master */
     _Atomic uint32_t state;      /* enum daemon_state, by master */
     _Atomic uint64_t reloads_ok, reloads_failed;
+    _Atomic uint32_t
+        generations; /* that some process still uses, the current one included; by master */
     _Atomic uint64_t director_restarts;
     _Atomic uint64_t
         change; /* bumped whenever rows changed that a waiting process may care for */
     _Atomic uint64_t access_lines, access_dropped;
-    _Atomic uint64_t next_connection; /* connection ids: unique over all workers */
-    _Atomic uint64_t settled;         /* slots settled, by settle_slot: the audit's cue */
-    _Atomic uint32_t has_sources;     /* some source was ever counted: else nobody looks */
+    _Atomic uint64_t next_connection;  /* connection ids: unique over all workers */
+    _Atomic uint64_t director_beat_ns; /* the director's heartbeat, monotonic */
+    _Atomic uint64_t settled;          /* slots settled, by settle_slot: the audit's cue */
+    _Atomic uint32_t has_sources;      /* some source was ever counted: else nobody looks */
     /* One more than the highest row ever in use: nobody looks (and so pays for pages) beyond. */
     _Atomic uint32_t slots_used;                             /* by segment_use_slot */
     _Atomic uint32_t hosts_used, groups_used, services_used; /* by host_reset, … */
@@ -106,6 +109,16 @@ void segment_use_slot(struct segment *segment, uint32_t slot);
  */
 bool segment_find_used(const struct segment *segment, const void *table, size_t bytes,
                        size_t *from, size_t *end);
+
+/*
+ * What a mark says, but never more than the most rows there are. Workers can write everything in
+ * here, and master, which reads it, may be root: no scribble there may stop it.
+ */
+static inline uint32_t segment_used(const _Atomic uint32_t *mark, uint32_t most)
+{
+    uint32_t used = atomic_load(mark);
+    return used < most ? used : most;
+}
 
 /* Raises a mark (one of daemon_row's …_used) to at least used; it never goes back. */
 void segment_raise(_Atomic uint32_t *mark, uint32_t used);

@@ -4,8 +4,6 @@
 
 #include <stdarg.h>
 
-#include "admin/show.h"
-
 void answer_plain(struct answer *answer, unsigned int status, const char *line)
 {
     answer->status = status;
@@ -26,7 +24,7 @@ void answer_refusal(struct answer *answer, unsigned int status, const char *form
     answer->type = ANSWER_JSON;
     text_clear(&answer->body);
     text_add(&answer->body, "{\"ok\":false,\"error\":");
-    show_json_string(&answer->body, error.failed ? "out of memory" : error.at);
+    text_add_json(&answer->body, error.failed ? "out of memory" : error.at);
     if (answer->is_unknown_call)
         text_add(&answer->body, ",\"unknown_call\":true");
     text_add(&answer->body, "}\n");
@@ -39,7 +37,7 @@ void answer_done(struct answer *answer, const char *message)
     answer->type = ANSWER_JSON;
     text_clear(&answer->body);
     text_add(&answer->body, "{\"ok\":true,\"message\":");
-    show_json_string(&answer->body, message);
+    text_add_json(&answer->body, message);
     text_add(&answer->body, "}\n");
 }
 

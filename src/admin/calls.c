@@ -181,6 +181,6 @@ void call_finish(const struct call_result *result, struct answer *answer)
     text_clear(&answer->body);
     text_printf(&answer->body,
                 "{\"ok\":true,\"generation\":%" PRIu64 ",\"message\":", result->generation);
-    show_json_string(&answer->body, result->message);
+    text_add_json(&answer->body, result->message);
     text_add(&answer->body, "}\n");
 }

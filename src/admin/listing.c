@@ -3,6 +3,7 @@
 #include "admin/listing.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "admin/columns.h"
 #include "admin/show.h"
@@ -25,6 +26,28 @@ static void text_daemon(struct text *out, const struct status *status)
                 status_uptime_ns(status) / CLOCK_NS_PER_S, atomic_load(&daemon->reloads_ok),
                 atomic_load(&daemon->reloads_failed), totals.workers_up, totals.workers,
                 totals.hosts_up, totals.hosts, netstat_listen_overflows());
+}
+
+/* Only a reload that failed has something to tell: a line for each of its problems. */
+static void text_reload(struct text *out, const struct status_reload *reload)
+{
+    if (reload == NULL || reload->is_ok)
+        return;
+    for (const char *at = reload->message;;) {
+        size_t length = strcspn(at, "\n");
+        struct text line = {0};
+        text_append(&line, at, length);
+        text_add(out, "reload   failed ");
+        show_time(out, reload->wall_ns);
+        text_add(out, " ");
+        text_add_escaped(out, line.at != NULL ? line.at : "");
+        text_add(out, "\n");
+        text_fini(&line);
+        if (at[length] == '\0')
+            break;
+        at += length + 1;
+    }
+    text_add(out, "\n");
 }
 
 static void text_workers(struct text *out, const struct status *status)
@@ -125,6 +148,7 @@ static void text_group(struct text *table, const struct status *status, size_t s
 void listing_text(struct text *out, const struct status *status)
 {
     text_daemon(out, status);
+    text_reload(out, status->reload);
     text_workers(out, status);
 
     struct text table = {0};

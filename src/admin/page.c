@@ -175,6 +175,25 @@ static uint64_t add_attention_items(struct text *out, const struct status *statu
     return listed;
 }
 
+/* A reload that failed is news until one goes well: the file on disk is not what serves. */
+static void add_reload(struct text *out, const struct status *status)
+{
+    const struct status_reload *reload = status->reload;
+    bool is_shown = reload != NULL && !reload->is_ok;
+    text_printf(out, "<section class=\"attention\" id=\"reload\" role=\"alert\"%s><h2>",
+                is_shown ? "" : " hidden");
+    if (is_shown) {
+        text_add(out, "The reload of ");
+        show_time(out, reload->wall_ns);
+        text_printf(out, " failed: generation %" PRIu64 " serves on",
+                    atomic_load(&status->segment->daemon->generation));
+    }
+    text_add(out, "</h2><pre>");
+    if (is_shown)
+        text_add_html(out, reload->message);
+    text_add(out, "</pre></section>\n");
+}
+
 /* What needs a person's eye comes before everything that is well, faults before what was asked for. */
 static void add_attention(struct text *out, const struct status *status,
                           const struct status_totals *totals)
@@ -246,6 +265,7 @@ void page_html(struct text *out, const struct status *status)
     status_read_totals(status, &totals);
     add_head(out, status, &totals);
     add_header(out, status);
+    add_reload(out, status);
     add_tiles(out, &totals);
     add_attention(out, status, &totals);
     for (size_t i = 0; i < status->model->n_services; i++)

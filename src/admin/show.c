@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints numbers and strings as people and parsers like to read them. */
+/* Prints numbers and times as people like to read them. */
 #include "admin/show.h"
 
 #include <inttypes.h>
@@ -10,71 +10,6 @@
 #include "base/clock.h"
 
 #define NARROW_SPACE "\xe2\x80\xaf" /* U+202F, a no-break space */
-
-/* Continuation bytes that a UTF-8 sequence must have after its first byte; -1 = no such first byte. */
-static int utf8_rest(unsigned char first)
-{
-    if (first < 0x80)
-        return 0;
-    if (first >= 0xc2 && first <= 0xdf)
-        return 1;
-    if (first >= 0xe0 && first <= 0xef)
-        return 2;
-    if (first >= 0xf0 && first <= 0xf4)
-        return 3;
-    return -1;
-}
-
-/*
- * Length of the well-formed UTF-8 sequence at bytes, 0 when there is none. Overlong forms,
- * surrogates and what lies beyond U+10FFFF show in the second byte (Unicode 15, table 3-7).
- */
-static size_t utf8_length(const unsigned char *bytes)
-{
-    int rest = utf8_rest(bytes[0]);
-    if (rest < 0)
-        return 0;
-    for (int i = 1; i <= rest; i++) {
-        if ((bytes[i] & 0xc0) != 0x80)
-            return 0; /* a NUL ends the search too */
-    }
-    if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] > 0x9f) ||
-        (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] > 0x8f))
-        return 0;
-    return (size_t)rest + 1;
-}
-
-/* Bytes that a JSON string may hold as they are, from at on. */
-static size_t plain_length(const unsigned char *at)
-{
-    size_t length = 0;
-    while (at[length] >= 0x20 && at[length] < 0x7f && at[length] != '"' && at[length] != '\\' &&
-           at[length] != '<' && at[length] != '>' && at[length] != '&')
-        length++;
-    return length;
-}
-
-void show_json_string(struct text *out, const char *string)
-{
-    const unsigned char *at = (const unsigned char *)string;
-    text_append(out, "\"", 1);
-    for (;;) {
-        size_t length = plain_length(at);
-        text_append(out, at, length);
-        at += length;
-        if (*at == '\0')
-            break;
-        length = utf8_length(at);
-        if (length == 0)
-            text_add(out, "\\ufffd");
-        else if (length == 1)
-            text_printf(out, "\\u%04x", *at);
-        else
-            text_append(out, at, length);
-        at += length > 0 ? length : 1;
-    }
-    text_append(out, "\"", 1);
-}
 
 void show_count(struct text *out, uint64_t count)
 {

@@ -40,7 +40,7 @@ uint64_t status_uptime_ns(const struct status *status)
 
 uint32_t status_count_slots(const struct status *status)
 {
-    return atomic_load(&status->segment->daemon->slots_used);
+    return segment_used(&status->segment->daemon->slots_used, SEGMENT_SLOTS);
 }
 
 bool status_read_worker(const struct status *status, uint32_t slot, struct status_worker *out)

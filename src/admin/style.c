@@ -77,6 +77,7 @@ static const char *const css[] = {
     ".attention { padding: 14px 18px 8px; margin-bottom: 18px; border-left: 5px solid var(--down); }",
     ".attention h2 { margin-bottom: 4px; }",
     ".attention ul { list-style: none; }",
+    ".attention pre { font: 14px/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }",
     ".attention li { display: grid; grid-template-columns: 8.6em minmax(6em, 1fr) minmax(6em, 1.2fr) 3fr auto;",
     "  gap: 2px 14px; align-items: baseline; padding: 7px 0; border-top: 1px solid var(--line);",
     "  overflow-wrap: anywhere; }",

@@ -20,7 +20,7 @@ static void json_comma(struct text *out, size_t position)
 static void json_string(struct text *out, const char *key, const char *value)
 {
     text_printf(out, "\"%s\":", key);
-    show_json_string(out, value);
+    text_add_json(out, value);
 }
 
 static void json_number(struct text *out, const char *key, uint64_t value)
@@ -196,7 +196,7 @@ static void json_service(struct text *out, const struct status *status, size_t i
     for (size_t i = 0; i < service->n_listens; i++) {
         char address[ADDR_TEXT_BYTES];
         json_comma(out, i);
-        show_json_string(out, status_print_listen(address, &service->listens[i]));
+        text_add_json(out, status_print_listen(address, &service->listens[i]));
     }
     text_add(out, "],");
     json_string(out, "group", status->model->groups[service->group].name);
@@ -218,6 +218,20 @@ static void json_service(struct text *out, const struct status *status, size_t i
     text_add(out, "]}");
 }
 
+static void json_reload(struct text *out, const struct status_reload *reload)
+{
+    text_add(out, ",\"last_reload\":");
+    if (reload == NULL) {
+        text_add(out, "null");
+        return;
+    }
+    text_printf(out, "{\"ok\":%s,\"time\":\"", reload->is_ok ? "true" : "false");
+    show_time(out, reload->wall_ns);
+    text_add(out, "\",");
+    json_string(out, "message", reload->message);
+    text_add(out, "}");
+}
+
 void view_json(struct text *out, const struct status *status)
 {
     const struct daemon_row *daemon = status->segment->daemon;
@@ -231,6 +245,8 @@ void view_json(struct text *out, const struct status *status)
     json_string(out, "state", status_state_word(status));
     text_printf(out, ",\"reloads\":{\"ok\":%" PRIu64 ",\"failed\":%" PRIu64 "}",
                 atomic_load(&daemon->reloads_ok), atomic_load(&daemon->reloads_failed));
+    json_reload(out, status->reload);
+    json_number(out, "generations", atomic_load(&daemon->generations));
     json_number(out, "director_restarts", atomic_load(&daemon->director_restarts));
     json_number(out, "access_lines", atomic_load(&daemon->access_lines));
     json_number(out, "access_dropped", atomic_load(&daemon->access_dropped));

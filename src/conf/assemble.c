@@ -450,20 +450,13 @@ static void number_parts(struct model *model)
     }
 }
 
-/*
- * A path that is the default's counts as the default, so that what conf_write prints reads
- * back to the same; on the command line it is always the user's own.
- */
+/* Whoever names a place means it, also the one that is the default: it is used or is an error. */
 static bool is_own(const struct conf_store *store, const struct directive *row,
                    const char *path)
 {
     const struct conf_section *global = store_find_section(store, SECTION_GLOBAL, "");
-    const struct conf_line *line = store_find_line(global, row);
     assert(path != NULL); /* the template has one */
-    if (line == NULL || path[0] == '\0')
-        return false;
-    return !store->has_file || strcmp(line->origin.file, ORIGIN_COMMAND_LINE) == 0 ||
-           strcmp(path, row->def) != 0;
+    return store_find_line(global, row) != NULL && path[0] != '\0';
 }
 
 struct model *model_assemble(struct conf_store *store, struct problems *problems)

@@ -348,7 +348,7 @@ struct model *conf_load(const struct conf_request *request, struct problems *pro
         return NULL;
     }
     model_check(model, problems);
-    surroundings_check(model, request->is_root, problems);
+    surroundings_check(model, problems);
     if (problems->n_errors > errors_before) {
         conf_free(model);
         return NULL;

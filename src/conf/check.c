@@ -76,6 +76,21 @@ static void check_resolvers(const struct check *check, const struct conf_section
                              "%s is named twice", addr_print(printed, &values->resolvers[i]));
 }
 
+/* A daemon's standard error leads nowhere: master sends its lines to syslog. */
+static void warn_of_lost_stderr(const struct check *check, const struct conf_section *global)
+{
+    const struct model_global *values = &check->model->global;
+    const struct directive *log = DIRECTIVE_OF(SECTION_GLOBAL, model_global, log);
+    const struct directive *daemon = DIRECTIVE_OF(SECTION_GLOBAL, model_global, daemon);
+    if (values->daemon && values->log.kind == LOGS_STDERR)
+        problems_warn(check->problems,
+                      place(global, store_find_line(global, log) != NULL ? log : daemon),
+                      "global", log->key,
+                      "stderr leads nowhere from the background (%s = yes): the log goes to "
+                      "syslog; name syslog or a file",
+                      daemon->key);
+}
+
 /* One file cannot be two things. */
 static void check_paths(const struct check *check, const struct conf_section *global)
 {
@@ -396,6 +411,9 @@ static void check_admin(const struct check *check)
 {
     const struct model_admin *admin = &check->model->admin;
     const char *key = DIRECTIVE_OF(SECTION_ADMIN, model_admin, listens)->key;
+    if (admin->n_listens > CHECK_MOST_DOORS)
+        problems_add(check->problems, &admin->listens[CHECK_MOST_DOORS].origin, "admin", key,
+                     "%zu addresses are more than %d", admin->n_listens, CHECK_MOST_DOORS);
     for (size_t i = 0; i < admin->n_listens; i++) {
         const struct model_listen *listen = &admin->listens[i];
         char printed[ADDR_TEXT_BYTES];
@@ -421,6 +439,7 @@ void model_check(const struct model *model, struct problems *problems)
     size_t service = 0, group = 0;
     check_counts(&check);
     check_timeouts(&check, global);
+    warn_of_lost_stderr(&check, global);
     check_paths(&check, global);
     check_resolvers(&check, global);
     for (const struct conf_section *section = model->store->first; section != NULL;

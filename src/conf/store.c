@@ -160,3 +160,10 @@ struct conf_section *store_find_section(const struct conf_store *store, enum sec
             return section;
     return NULL;
 }
+
+struct origin store_global_origin(const struct conf_store *store, const struct directive *row)
+{
+    const struct conf_section *global = store_find_section(store, SECTION_GLOBAL, "");
+    const struct conf_line *line = store_find_line(global, row);
+    return line != NULL ? line->origin : (struct origin){.file = store->path};
+}

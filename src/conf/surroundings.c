@@ -1,35 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether this machine has what a model names: users, folders, interfaces, descriptors. */
+/* Whether this machine has what a model names: users, folders, interfaces, a poller. */
 #include "conf/surroundings.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/units.h"
+#include <ev.h>
+
 #include "conf/directives.h"
 
-#define CONGESTION_FILE "/proc/sys/net/ipv4/tcp_available_congestion_control"
-#define CONGESTION_MOST 64
+#define KERNEL_WORDS_BYTES 1024
+static const char available_file[] = "/proc/sys/net/ipv4/tcp_available_congestion_control";
+static const char allowed_file[] = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 
 struct surroundings {
     const struct model *model;
     struct problems *problems;
     const struct conf_section *global;
-    char congestion[1024]; /* words of CONGESTION_FILE, cut at NULs; "" when unknown */
-    const char *known[CONGESTION_MOST];
-    size_t n_known;
+    /* Words between blanks; "" when unknown. */
+    char available[KERNEL_WORDS_BYTES], allowed[KERNEL_WORDS_BYTES];
 };
 
 static const struct origin *place(const struct conf_section *section,
@@ -72,31 +70,65 @@ static void check_accounts(const struct surroundings *here)
 
 /* ---- files that master makes ---- */
 
-/* Can a file of this path be made, or if it is there, be written? */
-static void check_file(const struct surroundings *here, const struct directive *row,
-                       const char *path, bool is_made_anew)
+/* What a file is for decides what may already be there. */
+enum file_use { FILE_PIDFILE, FILE_CONTROL, FILE_LOG };
+
+/* Why what is there cannot be used, or NULL. */
+static const char *unfit(const struct stat *status, enum file_use use)
 {
-    struct stat status;
-    char folder[PATH_MAX];
+    mode_t mode = status->st_mode;
+    if (S_ISDIR(mode))
+        return "is a folder";
+    if (S_ISLNK(mode))
+        return "is a symbolic link, which is not followed";
+    switch (use) {
+    case FILE_PIDFILE:
+        if (!S_ISREG(mode))
+            return "is not a regular file";
+        return status->st_nlink > 1 ? "has more than one name (hard links)" : NULL;
+    case FILE_CONTROL:
+        return S_ISSOCK(mode) ? NULL : "exists and is not a socket";
+    case FILE_LOG:
+        return S_ISREG(mode) || S_ISCHR(mode) || S_ISFIFO(mode)
+                   ? NULL
+                   : "is neither a file nor a fifo";
+    }
+    return NULL;
+}
+
+/* The folder of an absolute path. */
+static void folder_of(char folder[PATH_MAX], const char *path)
+{
     const char *slash = strrchr(path, '/');
     size_t length = slash == path ? 1 : (size_t)(slash - path);
     memcpy(folder, path, length);
     folder[length] = '\0';
+}
+
+/* Can a file of this path be made, or if it is there, be used? */
+static void check_file(const struct surroundings *here, const struct directive *row,
+                       const char *path, enum file_use use)
+{
+    struct stat status;
+    char folder[PATH_MAX];
+    folder_of(folder, path);
     bool is_there = lstat(path, &status) == 0;
-    if (is_there && S_ISDIR(status.st_mode))
-        refuse(here, row, path, "is a folder");
-    else if (is_there && S_ISLNK(status.st_mode))
-        refuse(here, row, path, "is a symbolic link, which is not followed");
-    else if (is_there && !is_made_anew && S_ISSOCK(status.st_mode))
-        refuse(here, row, path, "is a socket");
-    else if (stat(folder, &status) != 0)
-        refuse(here, row, path, "lies in a folder that does not exist");
-    else if (!S_ISDIR(status.st_mode))
+    const char *why = is_there ? unfit(&status, use) : NULL;
+    bool is_made = !is_there || use == FILE_CONTROL;
+    /* What is read, too: a pidfile for the number in it, a fifo so that it needs no reader. */
+    bool is_read = use == FILE_PIDFILE || (is_there && S_ISFIFO(status.st_mode));
+    int access = W_OK | (is_read ? R_OK : 0);
+    if (why != NULL)
+        refuse(here, row, path, why);
+    else if (stat(folder, &status) != 0) {
+        /* Its own folder is made at the start. */
+        if (geteuid() != 0 || row->def == NULL || strcmp(path, row->def) != 0)
+            refuse(here, row, path, "lies in a folder that does not exist");
+    } else if (!S_ISDIR(status.st_mode))
         refuse(here, row, path, "lies in something that is no folder");
-    else if (is_there && !is_made_anew && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0)
-        refuse(here, row, path, "may not be written");
-    else if ((!is_there || is_made_anew) &&
-             faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+    else if (!is_made && faccessat(AT_FDCWD, path, access, AT_EACCESS) != 0)
+        refuse(here, row, path, is_read ? "may not be read and written" : "may not be written");
+    else if (is_made && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
         refuse(here, row, path, "lies in a folder that may not be written to");
 }
 
@@ -105,92 +137,82 @@ static void check_files(const struct surroundings *here)
     const struct model_global *global = &here->model->global;
     /* Default places that cannot be used are only skipped, with a warning, at the start. */
     if (global->has_own_pidfile)
-        check_file(here, GLOBAL_ROW(pidfile), global->pidfile, false);
+        check_file(here, GLOBAL_ROW(pidfile), global->pidfile, FILE_PIDFILE);
     if (global->has_own_control)
-        check_file(here, GLOBAL_ROW(control), global->control, true);
+        check_file(here, GLOBAL_ROW(control), global->control, FILE_CONTROL);
     if (global->log.kind == LOGS_FILE)
-        check_file(here, GLOBAL_ROW(log), global->log.path, false);
+        check_file(here, GLOBAL_ROW(log), global->log.path, FILE_LOG);
     if (global->access_log.kind == LOGS_FILE)
-        check_file(here, GLOBAL_ROW(access_log), global->access_log.path, false);
-}
-
-/* ---- descriptors ---- */
-
-static bool can_raise_limits(void)
-{
-    cap_flag_value_t has = CAP_CLEAR;
-    cap_t own = cap_get_proc();
-    if (own != NULL)
-        cap_get_flag(own, CAP_SYS_RESOURCE, CAP_EFFECTIVE, &has);
-    cap_free(own);
-    return has == CAP_SET;
-}
-
-/* The most descriptors a worker can have: the hard limit, or what the kernel lets root raise it to. */
-static uint64_t descriptor_limit(bool is_root)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY)
-        return UINT64_MAX;
-    uint64_t most = limit.rlim_max;
-    FILE *file = is_root && can_raise_limits() ? fopen("/proc/sys/fs/nr_open", "re") : NULL;
-    char line[32];
-    int64_t kernels;
-    if (file != NULL) {
-        if (fgets(line, sizeof line, file) != NULL) {
-            line[strcspn(line, "\n")] = '\0';
-            if (units_parse_number(line, &kernels) == 0 && (uint64_t)kernels > most)
-                most = (uint64_t)kernels;
-        }
-        fclose(file);
-    }
-    return most;
-}
-
-static void check_descriptors(const struct surroundings *here, bool is_root)
-{
-    int64_t connections = here->model->global.max_connections;
-    uint64_t limit = descriptor_limit(is_root);
-    const struct directive *row = GLOBAL_ROW(max_connections);
-    if (connections > 0 && (uint64_t)connections > limit / 2)
-        problems_add(here->problems, place(here->global, row), "global", row->key,
-                     "descriptor limit too small for max_connections: %" PRId64
-                     " connections take two descriptors each, the limit is %" PRIu64,
-                     connections, limit);
+        check_file(here, GLOBAL_ROW(access_log), global->access_log.path, FILE_LOG);
 }
 
 /* ---- the kernel's words ---- */
 
-static void learn_congestion(struct surroundings *here)
+static void check_poller(const struct surroundings *here)
 {
-    FILE *file = fopen(CONGESTION_FILE, "re");
-    size_t length =
-        file != NULL ? fread(here->congestion, 1, sizeof here->congestion - 1, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    here->congestion[length] = '\0';
-    char *rest = NULL;
-    for (char *word = strtok_r(here->congestion, " \n", &rest);
-         word != NULL && here->n_known < CONGESTION_MOST; word = strtok_r(NULL, " \n", &rest))
-        here->known[here->n_known++] = word;
+    enum poller poller = here->model->global.poller;
+    const struct directive *row = GLOBAL_ROW(poller);
+    struct ev_loop *loop = poller_open(poller);
+    if (loop != NULL)
+        ev_loop_destroy(loop);
+    else if (errno == ENOTSUP)
+        refuse(here, row, directives_word(row, poller),
+               "is not offered by this kernel and libev");
+    else
+        problems_add(here->problems, place(here->global, row), "global", row->key,
+                     "no event loop by %s can be had: %s", directives_word(row, poller),
+                     strerror(errno));
 }
 
+static void read_words(const char *path, char out[KERNEL_WORDS_BYTES])
+{
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(out, 1, KERNEL_WORDS_BYTES - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    out[length] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; *at != '\0'; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == length && strncmp(at, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool surroundings_allow_congestion(const char *name, const char *available, const char *allowed,
+                                   struct text *why)
+{
+    if (name[0] == '\0' || has_word(allowed, name))
+        return true;
+    if (available[0] != '\0' && !has_word(available, name)) {
+        text_printf(why, "this kernel does not offer %s, but %s", name, available);
+        return false;
+    }
+    if (allowed[0] == '\0')
+        return true;
+    text_printf(why,
+                "this kernel lets only root use %s; others may use %s "
+                "(net.ipv4.tcp_allowed_congestion_control)",
+                name, allowed);
+    return false;
+}
+
+/* Workers are not root, and master keeps no right to more than what is allowed to all. */
 static void check_congestion(const struct surroundings *here,
                              const struct conf_section *section, const struct directive *row,
                              const char *name)
 {
-    if (name[0] == '\0' || here->n_known == 0)
-        return;
-    for (size_t i = 0; i < here->n_known; i++)
-        if (strcmp(here->known[i], name) == 0)
-            return;
-    struct text known = {0};
-    for (size_t i = 0; i < here->n_known; i++)
-        text_printf(&known, " %s", here->known[i]);
-    problems_add(here->problems, place(section, row), section->title, row->key,
-                 "this kernel does not offer %s, but%s", name,
-                 known.at != NULL ? known.at : "");
-    text_fini(&known);
+    struct text why = {0};
+    if (!surroundings_allow_congestion(name, here->available, here->allowed, &why))
+        problems_add(here->problems, place(section, row), section->title, row->key, "%s",
+                     why.at != NULL ? why.at : name);
+    text_fini(&why);
 }
 
 static void check_interfaces(const struct surroundings *here,
@@ -206,7 +228,7 @@ static void check_interfaces(const struct surroundings *here,
     }
 }
 
-void surroundings_check(const struct model *model, bool is_root, struct problems *problems)
+void surroundings_check(const struct model *model, struct problems *problems)
 {
     struct surroundings here = {
         .model = model,
@@ -214,10 +236,11 @@ void surroundings_check(const struct model *model, bool is_root, struct problems
         .global = store_find_section(model->store, SECTION_GLOBAL, ""),
     };
     size_t service = 0, group = 0;
-    learn_congestion(&here);
+    read_words(available_file, here.available);
+    read_words(allowed_file, here.allowed);
     check_accounts(&here);
     check_files(&here);
-    check_descriptors(&here, is_root);
+    check_poller(&here);
     for (const struct conf_section *section = model->store->first; section != NULL;
          section = section->next) {
         if (section->is_duplicate)

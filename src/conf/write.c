@@ -6,6 +6,8 @@
 
 #include "conf/directives.h"
 
+enum { HELP_COLUMN = 24 }; /* where the sentences of --help begin, as those of the options do */
+
 static void write_value(struct text *out, const struct model *model,
                         const struct directive *row, const void *field)
 {
@@ -35,6 +37,17 @@ static void write_list(struct text *out, const struct model *model, const struct
     }
 }
 
+/*
+ * A default place is only skipped where it cannot be used, one that is named is an error: it is
+ * written as a comment, so that the text reads back to the same.
+ */
+static bool is_only_default(const struct model *model, const struct directive *row)
+{
+    const struct conf_section *global = store_find_section(model->store, SECTION_GLOBAL, "");
+    bool is_place = row->section == SECTION_GLOBAL && row->may_be_empty;
+    return is_place && model->store->has_file && store_find_line(global, row) == NULL;
+}
+
 static void write_section(struct text *out, const struct model *model, enum section_kind kind,
                           const char *name, const void *base)
 {
@@ -47,6 +60,8 @@ static void write_section(struct text *out, const struct model *model, enum sect
         /* What includes brought in is written out, keys of later issues have no meaning yet. */
         if (row->section != kind || row->bytes == 0 || row->is_later)
             continue;
+        if (is_only_default(model, row))
+            text_add(out, "#");
         if (row->repeats)
             write_list(out, model, row, base);
         else
@@ -147,6 +162,28 @@ void conf_write_manual(struct text *out)
         for (size_t i = 0; i < n; i++)
             if (rows[i].section == (enum section_kind)kind)
                 write_manual_row(out, &rows[i]);
+    }
+}
+
+void conf_write_help(struct text *out)
+{
+    size_t n;
+    const struct directive *rows = directives_all(&n);
+    for (int kind = 0; kind < SECTION_KINDS; kind++) {
+        bool is_named = kind == SECTION_SERVICE || kind == SECTION_GROUP;
+        text_printf(out, "[%s%s]\n", store_kind_word((enum section_kind)kind),
+                    is_named ? " NAME" : "");
+        for (size_t i = 0; i < n; i++) {
+            struct text left = {0};
+            if (rows[i].section != (enum section_kind)kind || rows[i].is_later)
+                continue;
+            text_printf(&left, "%s = %s", rows[i].key, rows[i].def != NULL ? rows[i].def : "");
+            text_printf(out, "  %-*s", HELP_COLUMN, left.at != NULL ? left.at : "");
+            if (left.length > HELP_COLUMN)
+                text_printf(out, "\n  %-*s", HELP_COLUMN, "");
+            text_printf(out, " %s%s\n", rows[i].says, rows[i].repeats ? " Repeats." : "");
+            text_fini(&left);
+        }
     }
 }
 

@@ -29,6 +29,7 @@
 #include "director/logwriter.h"
 #include "director/ports.h"
 #include "director/resolve.h"
+#include "net/poller.h"
 #include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
@@ -37,6 +38,7 @@ enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
 #define TICK_S 0.1
 #define PORTS_EVERY_NS (5 * CLOCK_NS_PER_S)
 #define NAMES_PATIENCE_MS 1000 /* how long names may hold a configuration up */
+#define BEAT_MOST_S 0.25       /* it has little else to wake for */
 
 /* A configuration this process has agreed to. Zero is none. */
 struct agreed {
@@ -68,11 +70,13 @@ struct director {
     struct ports *ports;
     struct log_end log, access;
     struct agreed current, prepared;
-    uint64_t aborted; /* PREPARE of this and earlier generations is off */
+    struct status_reload reload; /* as master told it last; wall_ns 0 = there was none */
+    char *reload_message;        /* owned; what reload.message is */
+    uint64_t aborted;            /* PREPARE of this and earlier generations is off */
     struct auditor auditor;
     uint64_t flushed_ns, counted_ns;
     struct ev_io on_channel, on_tasks;
-    struct ev_timer tick;
+    struct ev_timer tick, beat;
     struct ev_async log_changed;
     bool is_draining, is_done;
     int exit_status;
@@ -135,6 +139,16 @@ static void ask_names(struct director *d)
     on_names_ready(d);
 }
 
+/* Before it works: the reason is master's to log, with how it goes on. */
+static void say_failed(struct director *d, const char *what, int reason)
+{
+    const struct message message = {.kind = MSG_FAILED};
+    struct text why = {0};
+    text_printf(&why, "%s: %s", what, strerror(reason));
+    (void)channel_send(&d->channel, &message, why.at, why.length, NULL, 0);
+    text_fini(&why);
+}
+
 /* ---- configurations ---- */
 
 static void drop_agreed(struct agreed *agreed)
@@ -195,6 +209,14 @@ static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd
     say_of(d, MSG_REFUSED, generation, "out of memory");
 }
 
+/* Often enough that a beat in time is never taken for a late one. */
+static void set_beat(struct director *d, int64_t stuck_ms)
+{
+    double every_s = (double)stuck_ms / 4000;
+    d->beat.repeat = every_s < BEAT_MOST_S ? every_s : BEAT_MOST_S;
+    ev_timer_again(d->loop, &d->beat);
+}
+
 static void commit(struct director *d, uint64_t generation)
 {
     if (d->prepared.model == NULL || d->prepared.generation != generation) {
@@ -206,6 +228,7 @@ static void commit(struct director *d, uint64_t generation)
     d->current = d->prepared;
     d->prepared = (struct agreed){0};
     log_set_level((enum log_level)d->current.model->global.log_level);
+    set_beat(d, d->current.model->global.stuck_timeout_ms);
     resolver_settle(d->resolver, d->current.model);
     /* Before the rows of hosts that left are free for others. */
     if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
@@ -250,6 +273,7 @@ static bool look(void *context, struct status *out)
         .wall_ns = clock_wall_ns(),
         .lines_lost = log_writer_health(d->log.writer).lost +
                       log_writer_health(d->access.writer).lost + log_dropped(),
+        .reload = d->reload.wall_ns != 0 ? &d->reload : NULL,
     };
     return true;
 }
@@ -294,6 +318,17 @@ static void take_result(struct director *d, const struct received *message)
     };
     server_answer(d->server, message->head.number, &result);
     free(text);
+}
+
+static void take_reloaded(struct director *d, const struct received *message)
+{
+    free(d->reload_message);
+    d->reload_message = text_of(message);
+    d->reload = (struct status_reload){
+        .is_ok = message->head.flag != 0,
+        .wall_ns = (int64_t)message->head.number,
+        .message = d->reload_message != NULL ? d->reload_message : "",
+    };
 }
 
 /* ---- logs ---- */
@@ -386,6 +421,16 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
     }
 }
 
+/* Master replaces a director whose loop does not come round any more. */
+static void on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    const struct director *d = timer->data;
+    (void)loop;
+    (void)events;
+    if (d->has_segment)
+        atomic_store(&d->segment.daemon->director_beat_ns, clock_now_ns());
+}
+
 /* ---- messages ---- */
 
 static int start_writer(struct director *d, struct log_end *end, const char *word, int pipe_fd)
@@ -394,7 +439,7 @@ static int start_writer(struct director *d, struct log_end *end, const char *wor
     end->writer = log_writer_new(pipe_fd, on_writer_change, d);
     if (end->writer != NULL)
         return 0;
-    log_error("cannot start the writer of the %s: %s", word, strerror(errno));
+    say_failed(d, "cannot start a writer of logs", errno);
     return -1;
 }
 
@@ -431,7 +476,7 @@ static int take_hello(struct director *d, struct received *message)
     if (!can_log || !can_log_access)
         return -1;
     if (segment_attach(&d->segment, segment_fd) != 0) {
-        log_error("cannot map the segment: %s", strerror(errno));
+        say_failed(d, "cannot map the segment", errno);
         return -1;
     }
     d->has_segment = true;
@@ -499,6 +544,9 @@ static void handle(struct director *d, struct received *message)
     case MSG_RESULT:
         take_result(d, message);
         break;
+    case MSG_RELOADED:
+        take_reloaded(d, message);
+        break;
     case MSG_STOP:
         end_with(d, EXIT_SUCCESS);
         break;
@@ -551,28 +599,30 @@ static int init(struct director *d, int channel_fd)
                                           .changed = tell_of_change};
     bells_init(&d->bells);
     channel_init(&d->channel, channel_fd);
-    d->loop = ev_loop_new(EVFLAG_NOENV);
+    d->loop = poller_open(POLLER_AUTO);
     if (d->loop == NULL) {
-        log_error("no event loop can be had");
+        say_failed(d, "no event loop can be had", errno);
         return -1;
     }
     d->tasks = task_threads_new(1);
     d->server = server_new(d->loop, &actions);
     d->resolver = resolver_new(d->loop, on_names_changed, d);
     if (d->tasks == NULL || d->server == NULL || d->resolver == NULL) {
-        log_error("cannot start: %s", strerror(errno));
+        say_failed(d, "cannot start", errno);
         return -1;
     }
     ev_io_init(&d->on_channel, on_channel_ready, channel_fd, EV_READ);
     ev_io_init(&d->on_tasks, on_tasks_ready, task_threads_fd(d->tasks), EV_READ);
     ev_timer_init(&d->tick, on_tick, TICK_S, TICK_S);
     auditor_init(&d->auditor, d->loop, &d->segment, &d->bells);
+    ev_timer_init(&d->beat, on_beat, 0., BEAT_MOST_S);
     ev_async_init(&d->log_changed, on_log_changed);
     d->on_channel.data = d->on_tasks.data = d;
-    d->tick.data = d->log_changed.data = d;
+    d->tick.data = d->beat.data = d->log_changed.data = d;
     ev_io_start(d->loop, &d->on_channel);
     ev_io_start(d->loop, &d->on_tasks);
     ev_timer_start(d->loop, &d->tick);
+    ev_timer_start(d->loop, &d->beat);
     ev_async_start(d->loop, &d->log_changed);
     return 0;
 }
@@ -588,6 +638,7 @@ static void fini(struct director *d)
     ports_free(d->ports);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
+    free(d->reload_message);
     auditor_fini(&d->auditor);
     bells_fini(&d->bells);
     log_flush();

@@ -45,20 +45,34 @@ static bool can_adopt(const struct master *master, const struct child *child)
     return child->state == CHILD_UP && !child->is_leaving && !is_stuck(master, child);
 }
 
-/* The one with the fewest connections. */
+static size_t count_adopted(const struct master *master, uint32_t adopter)
+{
+    size_t n = 0;
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
+        n += master->children.places[slot].adopter == adopter;
+    return n;
+}
+
+/*
+ * The one that accepts for the fewest others, of these the one with the fewest connections: a set
+ * of sockets is descriptors, of which a worker has only so many to spare (see privileges.c).
+ */
 static uint32_t find_adopter(const struct master *master, const struct child *orphan)
 {
     uint32_t best = CHILD_PLACES;
+    size_t least = SIZE_MAX;
     uint64_t fewest = UINT64_MAX;
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
         const struct child *child = &master->children.places[slot];
         if (child == orphan || !can_adopt(master, child))
             continue;
         uint64_t connections = atomic_load(&master->segment.slots[slot].connections);
-        if (connections < fewest) {
-            fewest = connections;
-            best = slot;
-        }
+        size_t adopted = count_adopted(master, slot);
+        if (adopted > least || (adopted == least && connections >= fewest))
+            continue;
+        least = adopted;
+        fewest = connections;
+        best = slot;
     }
     return best;
 }

@@ -132,6 +132,30 @@ static void on_channel_gone(struct child *child, int fault)
     child_put_down(child);
 }
 
+/* A process that cannot work says why before it ends; what goes on from there is told upwards. */
+static void take_message(struct child *child)
+{
+    struct children *children = child->children;
+    const struct received *message = &children->received;
+    if (message->head.kind != MSG_FAILED) {
+        children->events->on_message(children->context, child, &children->received);
+        return;
+    }
+    free(child->why);
+    child->why = strndup((const char *)message->payload, message->length);
+}
+
+/* It has ended: of all that is still in its channel only its reason matters. */
+static void take_last_words(struct child *child)
+{
+    struct received *message = &child->children->received;
+    while (channel_receive(&child->channel, message) == 1) {
+        if (message->head.kind == MSG_FAILED)
+            take_message(child);
+        channel_close_fds(message);
+    }
+}
+
 static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int revents)
 {
     struct child *child = watch->data;
@@ -151,7 +175,7 @@ static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int reve
         }
         if (got == 0)
             break;
-        children->events->on_message(children->context, child, &children->received);
+        take_message(child);
         channel_close_fds(&children->received);
     }
     if (child->pid == pid && ev_is_active(&child->on_channel))
@@ -261,6 +285,8 @@ void child_start(struct child *child)
     set_timer(child, START_LIMIT_MS);
     char name[CHILD_NAME_BYTES];
     log_debug("%s [%d] starts", child_name(name, child), (int)child->pid);
+    free(child->why);
+    child->why = NULL;
     children->events->on_started(children->context, child);
 }
 
@@ -347,15 +373,16 @@ static void replace(struct child *child, bool was_up, const char *how)
 {
     struct children *children = child->children;
     char name[CHILD_NAME_BYTES];
+    child->state = CHILD_WAITING;
     if (!was_up) {
-        wait_for_retry(child, how);
         children->events->on_ended(children->context, child);
+        if (child->state == CHILD_WAITING && !children->is_stopping)
+            wait_for_retry(child, how);
         return;
     }
     (child->is_renewed ? log_info : log_warning)("%s %s: it is replaced",
                                                  child_name(name, child), how);
     child->is_renewed = false;
-    child->state = CHILD_WAITING;
     children->events->on_ended(children->context, child);
     if (child->state == CHILD_WAITING && !children->is_stopping)
         start_again(child);
@@ -370,9 +397,11 @@ static void on_exit_of_child(struct ev_loop *loop, struct ev_child *watch, int r
     bool was_up = child->state == CHILD_UP;
     (void)loop;
     (void)revents;
-    /* The last words may still be in the channel: a director's or a worker's answer. */
+    take_last_words(child);
     text_printf(&how, "[%d] ", (int)child->pid);
     child_print_end(&how, watch->rstatus);
+    if (child->why != NULL)
+        text_printf(&how, " (%s)", child->why);
     clear_process(child);
     const char *said = how.at != NULL ? how.at : "ended";
     if (!child->is_leaving && !children->is_stopping) {
@@ -417,6 +446,7 @@ void children_fini(struct children *children)
             ev_child_stop(children->loop, &child->on_exit);
             channel_fini(&child->channel);
         }
+        free(child->why);
         ev_timer_stop(children->loop, &child->timer);
     }
     bells_fini(&children->bells);

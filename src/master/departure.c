@@ -9,13 +9,16 @@
 #include "master/adoption.h"
 #include "master/context.h"
 #include "master/greeting.h"
+#include "net/halfopen.h"
 
 /*
  * The kernel resets what waits in the queue of a listening socket that is closed.
  *
  * An address: new connections are refused in silence (their SYNs are dropped) while workers go on
- * accepting what waits. When nothing has waited for a moment, so that half-open ones could finish,
- * they are told to DROP it; then it is closed, and refuses aloud.
+ * accepting what waits. When nothing has waited for as long as a lost packet of a handshake needs to
+ * be sent again twice, they are told to DROP it; then it is closed, and refuses aloud. Where the
+ * whole daemon ends, a moment is enough, but for ports at which the kernel knows of a half-open
+ * handshake: so an idle daemon ends at once, and a client whose packet was lost is still served.
  *
  * A worker: new connections are steered to its siblings, one of which accepts what still comes
  * to its sockets. When nothing has come for as long as a lost packet of a handshake needs to be sent
@@ -24,7 +27,9 @@
 
 enum {
     TICK_MS = 50,
-    ADDRESS_QUIET_MS = 300,
+    ADDRESS_QUIET_MS = 3000,
+    ADDRESS_QUIET_AT_END_MS = 300,
+    HALF_OPEN_MOST_MS = 3000, /* a handshake that takes longer is a client that is gone */
     ADDRESS_DROPPED_MS = 500, /* who has not dropped it by then is stuck */
     ADDRESS_MOST_MS = 60000,  /* nobody accepts what waits there */
     WORKER_QUIET_MS = 3000,
@@ -48,46 +53,88 @@ bool departure_is_given_up(const struct master *master, uint32_t slot)
 
 /* ---- addresses ---- */
 
-static void drop(struct master *master, struct listener *listener, uint64_t now_ns)
+/* One look at all that leaves. */
+struct look {
+    uint64_t now_ns;
+    bool is_end;   /* the whole daemon ends */
+    bool has_read; /* half_open is filled */
+    struct halfopen half_open;
+};
+
+/* Where the kernel does not tell, nothing is half open. */
+static bool is_half_open(struct look *look, const struct listener *listener)
 {
-    struct listener_batch batch = {.ids = &listener->id, .n = 1};
+    if (!look->is_end || is_past(listener->refused_ns, look->now_ns, HALF_OPEN_MOST_MS))
+        return false;
+    if (!look->has_read)
+        (void)!halfopen_read(&look->half_open);
+    look->has_read = true;
+    return halfopen_has(&look->half_open, addr_port(&listener->address));
+}
+
+/* Nothing waits there any more: its workers are told at the end of this look. */
+static void drop(struct listener *listener, uint64_t now_ns)
+{
     listener->is_dropped = true;
     listener->dropped_ns = now_ns;
     listener->n_holders = 0;
+}
+
+/*
+ * Tells who holds a socket of what was dropped in this look. All in one message: many addresses
+ * may leave at once, and a message for each would flood a channel.
+ */
+static void tell_dropped(struct master *master, uint64_t now_ns)
+{
+    struct listener_batch batch = {0};
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
         struct child *child = &master->children.places[slot];
-        if (!child_is_running(child) || listener->fds[slot] < 0)
+        batch.n = 0;
+        if (!child_is_running(child))
             continue;
+        if (listeners_collect_dropped(&master->listeners, slot, now_ns, &batch) != 0)
+            log_error("out of memory: a worker is not told which addresses leave");
         greeting_drop(child, &batch);
-        listener->n_holders++;
     }
-    /* Adopters drop only their own; they get the set without this one. */
+    listener_batch_fini(&batch);
+    /* Adopters drop only their own; they get the set without these. */
     adoption_renew_all(master);
 }
 
-/* One look at an address that leaves; true when it is gone. */
-static bool attend_address(struct master *master, struct listener *listener, uint64_t now_ns)
+/* Notes what is still under way at the address. */
+static void note_waiting(struct listener *listener, struct look *look)
 {
+    size_t waiting = listener_waiting(listener);
+    if (waiting > 0 || is_half_open(look, listener))
+        listener->busy_ns = look->now_ns;
+    if (waiting != listener->n_waiting)
+        listener->moved_ns = look->now_ns;
+    listener->n_waiting = waiting;
+}
+
+/* One look at an address that leaves; true when it is gone. */
+static bool attend_address(struct listener *listener, struct look *look)
+{
+    uint64_t now_ns = look->now_ns;
+    uint64_t quiet_ms = look->is_end ? ADDRESS_QUIET_AT_END_MS : ADDRESS_QUIET_MS;
     if (!listener->is_refusing) {
         listener_refuse(listener);
-        listener->busy_ns = listener->moved_ns = now_ns;
+        listener->busy_ns = listener->moved_ns = listener->refused_ns = now_ns;
     }
-    size_t waiting = listener_waiting(listener);
-    if (waiting > 0)
-        listener->busy_ns = now_ns;
-    if (waiting != listener->n_waiting)
-        listener->moved_ns = now_ns;
-    listener->n_waiting = waiting;
+    if (!listener->is_dropped)
+        note_waiting(listener, look);
     /* Its worker died and was replaced by one that does not know the address any more. */
-    bool is_overdue = waiting > 0 && is_past(listener->moved_ns, now_ns, ADDRESS_MOST_MS);
+    bool is_overdue =
+        listener->n_waiting > 0 && is_past(listener->moved_ns, now_ns, ADDRESS_MOST_MS);
     if (!listener->is_dropped && is_overdue)
         log_warning("%zu connections waited at an address that left and were not accepted",
-                    waiting);
-    if (!listener->is_dropped &&
-        (is_overdue || is_past(listener->busy_ns, now_ns, ADDRESS_QUIET_MS)))
-        drop(master, listener, now_ns);
-    if (!listener->is_dropped ||
-        (listener->n_holders > 0 && !is_past(listener->dropped_ns, now_ns, ADDRESS_DROPPED_MS)))
+                    listener->n_waiting);
+    if (!listener->is_dropped) {
+        if (is_overdue || is_past(listener->busy_ns, now_ns, quiet_ms))
+            drop(listener, now_ns);
+        return false;
+    }
+    if (listener->n_holders > 0 && !is_past(listener->dropped_ns, now_ns, ADDRESS_DROPPED_MS))
         return false;
     char address[ADDR_TEXT_BYTES];
     log_debug("%s is closed", addr_print(address, &listener->address));
@@ -98,12 +145,17 @@ static bool attend_address(struct master *master, struct listener *listener, uin
 static size_t attend_addresses(struct master *master, uint64_t now_ns)
 {
     size_t n_left = 0;
+    bool is_any_dropped = false;
+    struct look look = {.now_ns = now_ns, .is_end = master->phase >= MASTER_DRAINING};
     LIST_FOREACH_SAFE(node, after, &master->listeners.all) {
         struct listener *listener = listener_at(node);
-        if (listener->is_live || listener->is_wanted)
+        if (listener->is_live || listener->is_wanted || attend_address(listener, &look))
             continue;
-        n_left += !attend_address(master, listener, now_ns);
+        n_left++;
+        is_any_dropped |= listener->is_dropped && listener->dropped_ns == now_ns;
     }
+    if (is_any_dropped)
+        tell_dropped(master, now_ns);
     return n_left;
 }
 
@@ -132,7 +184,8 @@ void departure_revive_wanted(struct master *master)
             struct child *child = &master->children.places[slot];
             struct listener_batch batch = {
                 .ids = &listener->id, .fds = &listener->fds[slot], .n = 1};
-            if (child_is_running(child) && listener->fds[slot] >= 0 &&
+            /* One that leaves was told to go, and would never be told to drop it again. */
+            if (child_is_running(child) && !child->is_leaving && listener->fds[slot] >= 0 &&
                 !listener->is_fresh[slot])
                 greeting_lend(child, MSG_SOCKETS, 0, &batch);
         }
@@ -155,7 +208,6 @@ static void begin_slot(struct master *master, struct child *child)
     }
 }
 
-/* Its sockets have somebody else now: the worker closes its own and ends with its last connection. */
 static void tell_to_go(struct master *master, struct child *child)
 {
     struct listener_batch batch = {0};
@@ -166,11 +218,26 @@ static void tell_to_go(struct master *master, struct child *child)
     child_tell(child, MSG_DRAIN, 0, 0);
 }
 
+/* The worker closes its own sockets, which have somebody else now, and ends with its last connection. */
+static void tell_once(struct master *master, struct child *child)
+{
+    struct leaver *leaver = &master->departure.leavers[child->place];
+    if (!leaver->is_told && child_is_running(child))
+        tell_to_go(master, child);
+    leaver->is_told = true;
+}
+
 /* One look at a slot that leaves; true when its sockets are gone. */
 static bool attend_slot(struct master *master, uint32_t slot, uint64_t now_ns)
 {
     struct child *child = &master->children.places[slot];
     struct leaver *leaver = &master->departure.leavers[slot];
+    /* Every address it had has left meanwhile: nobody need accept, and no adopter is ever found. */
+    if (!listeners_has_slot(&master->listeners, slot)) {
+        tell_once(master, child);
+        master->listeners.is_going[slot] = false;
+        return true;
+    }
     bool is_busy = listeners_waiting_for(&master->listeners, slot) > 0;
     if (leaver->is_given_up) {
         if (is_busy) { /* something slipped in: back to the adopter */
@@ -186,9 +253,7 @@ static bool attend_slot(struct master *master, uint32_t slot, uint64_t now_ns)
         leaver->since_ns = now_ns;
     if (child->adopter == CHILD_PLACES)
         return false;
-    if (!leaver->is_told && child_is_running(child))
-        tell_to_go(master, child);
-    leaver->is_told = true;
+    tell_once(master, child);
     if (is_past(leaver->since_ns, now_ns, WORKER_QUIET_MS)) {
         leaver->is_given_up = true;
         leaver->since_ns = now_ns;

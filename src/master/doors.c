@@ -2,6 +2,7 @@
 /* The sockets of [admin] listen: opened by master, served by the director. */
 #include "master/doors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,29 +32,23 @@ static int open_door(struct door *door, const struct model_listen *listen, int64
 int doors_prepare(struct doors *doors, const struct model *model, int64_t patience_ms,
                   struct problems *problems)
 {
+    assert(model->admin.n_listens <= DOORS_MOST);
     doors->n_next = 0;
     for (size_t i = 0; i < model->admin.n_listens; i++) {
         const struct model_listen *listen = &model->admin.listens[i];
         struct door *door = &doors->next[doors->n_next];
         char address[ADDR_TEXT_BYTES];
         int kept = find(doors, listen);
-        if (i == DOORS_MOST) {
-            problems_add(problems, &listen->origin, "admin", "listen", "more than %d addresses",
-                         DOORS_MOST);
-        } else if (kept >= 0) {
+        if (kept >= 0) {
             *door = doors->now[kept];
-            doors->n_next++;
-            continue;
-        } else if (open_door(door, listen, patience_ms) == 0) {
-            doors->n_next++;
-            continue;
-        } else {
+        } else if (open_door(door, listen, patience_ms) != 0) {
             problems_add(problems, &listen->origin, "admin", "listen",
                          "cannot listen on %s: %s", addr_print(address, &listen->address),
                          strerror(errno));
+            doors_abort(doors);
+            return -1;
         }
-        doors_abort(doors);
-        return -1;
+        doors->n_next++;
     }
     return 0;
 }

@@ -24,11 +24,13 @@ struct edition *editions_add(struct rollout *rollout, struct model *model)
 void editions_release(struct master *master)
 {
     struct rollout *rollout = &master->rollout;
+    uint32_t n_used = 0;
     LIST_FOREACH_SAFE(node, after, &rollout->editions) {
         struct edition *edition = container_of(node, struct edition, node);
         bool is_used = edition == rollout->current || edition == rollout->next;
         for (uint32_t place = 0; place < CHILD_PLACES && !is_used; place++)
             is_used = edition->is_held[place];
+        n_used += is_used;
         if (is_used)
             continue;
         list_remove(&edition->node);
@@ -39,6 +41,7 @@ void editions_release(struct master *master)
             conf_free(edition->model);
         free(edition);
     }
+    atomic_store(&master->segment.daemon->generations, n_used);
 }
 
 struct edition *editions_find(const struct rollout *rollout, uint64_t generation)

@@ -85,12 +85,9 @@ void greeting_drop(struct child *child, const struct listener_batch *batch)
     }
 }
 
-/* Standard error of a daemon goes nowhere once it is ready: its director gets that from the start. */
-static int sink_for_director(const struct master *master, const struct sink *sink)
+static int sink_for_director(const struct sink *sink)
 {
-    if (sink->kind == LOGS_STDERR)
-        return master->is_daemon ? master->null_fd : STDERR_FILENO;
-    return sink->kind == LOGS_FILE ? sink->fd : -1;
+    return sink->kind == LOGS_FILE || sink->kind == LOGS_STDERR ? sink->fd : -1;
 }
 
 void greeting_send_logs(struct master *master)
@@ -100,8 +97,8 @@ void greeting_send_logs(struct master *master)
     const struct message message = {.kind = MSG_LOGS};
     struct logs logs = {.log_facility = -1, .access_facility = -1};
     int fds[2], n = 0;
-    int log = sink_for_director(master, &sinks->log);
-    int access = sink_for_director(master, &sinks->access);
+    int log = sink_for_director(&sinks->log);
+    int access = sink_for_director(&sinks->access);
     if (log >= 0) {
         logs.has_log_sink = 1;
         fds[n++] = log;
@@ -132,6 +129,7 @@ void greeting_send(struct master *master, struct child *child)
         send_hello_to_director(master, child);
         child_lend_bells(child, 0, SEGMENT_SLOTS);
         greeting_send_logs(master);
+        requests_tell_last(master);
     }
     greeting_prepare(child, edition_for_new(master));
 }

@@ -282,6 +282,21 @@ int listeners_collect(const struct listeners *listeners, uint32_t slot,
     return 0;
 }
 
+int listeners_collect_dropped(const struct listeners *listeners, uint32_t slot,
+                              uint64_t dropped_ns, struct listener_batch *batch)
+{
+    LIST_FOREACH(node, &listeners->all) {
+        struct listener *listener = listener_at(node);
+        if (!listener->is_dropped || listener->dropped_ns != dropped_ns ||
+            listener->fds[slot] < 0)
+            continue;
+        if (add_to_batch(batch, listener->id, listener->fds[slot]) != 0)
+            return -1;
+        listener->n_holders++;
+    }
+    return 0;
+}
+
 /* Points new connections at the members that stay; without any that goes the kernel chooses. */
 static void steer(const struct listeners *listeners, const struct listener *listener, int but)
 {

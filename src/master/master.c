@@ -34,34 +34,19 @@
 
 /* ---- logs ---- */
 
-/* New files under the old names; where that fails, the old ones go on and error tells why. */
-static bool reopen_logs(struct master *master, struct text *error)
+/* New files under the old names; where that fails, the old ones go on. Whoever asked is told. */
+static void reopen_logs(struct master *master, const struct request *request)
 {
-    struct sinks fresh = {0}, before = master->sinks;
-    if (master->rollout.current == NULL) {
-        text_add(error, "the daemon is only starting");
-        return false;
+    struct problems problems = {0};
+    if (rollout_reopen_logs(master, &problems)) {
+        log_info("logs reopened");
+        requests_answer_one(master, request, true, "logs reopened");
+    } else {
+        log_error("the logs are not reopened: %.*s", (int)strcspn(problems.errors.at, "\n"),
+                  problems.errors.at);
+        requests_answer_one(master, request, false, problems.errors.at);
     }
-    if (sinks_open(&fresh, &master->rollout.current->model->global, error) != 0) {
-        log_error("the logs are not reopened: %s", error->at != NULL ? error->at : "");
-        return false;
-    }
-    master->sinks = fresh;
-    sinks_use(&master->sinks);
-    greeting_send_logs(master);
-    sinks_close(&before);
-    log_info("logs reopened");
-    return true;
-}
-
-static void reopen_for(struct master *master, const struct request *request)
-{
-    struct text said = {0};
-    bool is_done = reopen_logs(master, &said);
-    if (is_done)
-        text_add(&said, "logs reopened");
-    requests_answer_one(master, request, is_done, said.at != NULL ? said.at : "out of memory");
-    text_fini(&said);
+    problems_fini(&problems);
 }
 
 /* ---- children ---- */
@@ -92,9 +77,9 @@ static void on_message(void *context, struct child *child, struct received *mess
         return;
     case MSG_REOPEN:
         if (is_director)
-            reopen_for(master, &(struct request){.asker = ASKER_DIRECTOR,
-                                                 .number = message->head.number,
-                                                 .pid = child->pid});
+            reopen_logs(master, &(struct request){.asker = ASKER_DIRECTOR,
+                                                  .number = message->head.number,
+                                                  .pid = child->pid});
         return;
     case MSG_ADDRESSES:
         if (is_director)
@@ -113,12 +98,13 @@ static void on_message(void *context, struct child *child, struct received *mess
 static void on_ended(void *context, struct child *child)
 {
     struct master *master = context;
-    if (child_is_worker(child)) {
-        supervisor_forget(master->supervisor, child->place);
-        child->seen_stage = STAGE_FINE;
+    supervisor_forget(master->supervisor, child->place);
+    child->seen_stage = STAGE_FINE;
+    if (child_is_worker(child))
         adoption_forget(master, child);
-    }
     editions_forget(master, child);
+    if (child->why != NULL)
+        rollout_note_failure(master, child);
     rollout_advance(master);
     stop_advance(master);
 }
@@ -127,9 +113,15 @@ static const struct child_events child_events = {on_started, on_message, on_ende
 
 /* ---- the supervisor ---- */
 
+/* What the slot's row shows of it; a director has none. */
+static void show_state(struct master *master, const struct child *child, enum slot_state state)
+{
+    if (child_is_worker(child))
+        atomic_store(&master->segment.slots[child->place].state, state);
+}
+
 static void take_stage(struct master *master, struct child *child, enum supervisor_stage stage)
 {
-    struct slot_row *row = &master->segment.slots[child->place];
     char name[CHILD_NAME_BYTES];
     const struct rollout *rollout = &master->rollout;
     /* At the start one worker may be up while another is still waited for. */
@@ -139,17 +131,17 @@ static void take_stage(struct master *master, struct child *child, enum supervis
     switch (stage) {
     case STAGE_FINE:
         log_info("%s [%d] is back", name, (int)child->pid);
-        atomic_store(&row->state, child->is_leaving ? SLOT_DRAINING : SLOT_UP);
+        show_state(master, child, child->is_leaving ? SLOT_DRAINING : SLOT_UP);
         break;
     case STAGE_ADOPT:
         log_warning("%s [%d] has been silent for %lld ms: others accept for it", name,
                     (int)child->pid, (long long)global->adopt_timeout_ms);
-        atomic_store(&row->state, SLOT_STUCK);
+        show_state(master, child, SLOT_STUCK);
         break;
     case STAGE_ABORT:
         log_warning("%s [%d] is stuck, silent for %lld ms: sent SIGABRT", name, (int)child->pid,
                     (long long)global->stuck_timeout_ms);
-        atomic_store(&row->state, SLOT_STUCK);
+        show_state(master, child, SLOT_STUCK);
         break;
     case STAGE_KILL:
         log_warning("%s [%d] did not end: sent SIGKILL", name, (int)child->pid);
@@ -164,9 +156,9 @@ static void on_supervisor(struct ev_loop *loop, struct ev_io *watch, int revents
     (void)loop;
     (void)revents;
     supervisor_collect(master->supervisor);
-    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++) {
-        struct child *child = &master->children.places[slot];
-        enum supervisor_stage stage = supervisor_stage_of(master->supervisor, slot);
+    for (uint32_t place = 0; place < CHILD_PLACES; place++) {
+        struct child *child = &master->children.places[place];
+        enum supervisor_stage stage = supervisor_stage_of(master->supervisor, place);
         if (child->state == CHILD_UP && stage != child->seen_stage)
             take_stage(master, child, stage);
     }
@@ -190,7 +182,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents
         stop_begin(master, STOP_AT_LEISURE);
         break;
     case SIGUSR1:
-        (void)reopen_logs(master, &error);
+        reopen_logs(master, &(struct request){.asker = ASKER_SIGNAL});
         break;
     case SIGUSR2:
         log_warning("SIGUSR2: upgrading the binary is not yet supported");
@@ -229,6 +221,9 @@ static void on_renew(struct ev_loop *loop, struct ev_timer *timer, int revents)
     struct master *master = timer->data;
     struct child *director = &master->children.places[CHILD_DIRECTOR];
     (void)revents;
+    /* Somebody may wait at it for how the reload under way goes; the timer comes again. */
+    if (master->rollout.stage != ROLLOUT_IDLE)
+        return;
     ev_timer_stop(loop, timer);
     director->is_renewed = true;
     child_tell(director, MSG_STOP, 0, 0);
@@ -245,7 +240,7 @@ static void start_watchers(struct master *master)
     ev_io_init(&master->on_supervisor, on_supervisor, supervisor_fd(master->supervisor),
                EV_READ);
     ev_timer_init(&master->housekeeping, on_housekeeping, HOUSEKEEPING_S, HOUSEKEEPING_S);
-    ev_timer_init(&master->renew, on_renew, RENEW_AFTER_S, 0.);
+    ev_timer_init(&master->renew, on_renew, RENEW_AFTER_S, RENEW_AFTER_S);
     double half_s = (double)master->notify.watchdog_ns / 2e9;
     ev_timer_init(&master->watchdog, on_watchdog, 0., half_s);
     master->on_supervisor.data = master->housekeeping.data = master;
@@ -316,7 +311,20 @@ static int find_account(struct master *master)
     return result;
 }
 
-/* Everything that does not depend on a generation. */
+/* While it still may: what is dropped next is the right to. */
+static int raise_descriptors(struct master *master)
+{
+    struct problems problems = {0};
+    bool is_enough = descriptors_resolve(master->boot, true, &problems) > 0;
+    if (!is_enough) {
+        (void)!write(STDERR_FILENO, problems.errors.at, problems.errors.length);
+        master->exit_status = 3;
+    }
+    problems_fini(&problems);
+    return is_enough ? 0 : -1;
+}
+
+/* Everything that does not depend on a generation. Returns 0, or -1, said; exit_status may be set. */
 static int open_all(struct master *master)
 {
     if (open_run_files(master) != 0)
@@ -326,8 +334,7 @@ static int open_all(struct master *master)
     master->spawn.is_daemon = master->is_daemon;
     if (find_account(master) != 0)
         return -1;
-    master->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (master->null_fd < 0 || line_pipes_open(&master->pipes) != 0)
+    if (line_pipes_open(&master->pipes) != 0)
         return fail("cannot open the log pipes", strerror(errno));
     const struct segment_sizes sizes = {(uint64_t)master->boot->global.stick_entries,
                                         (uint64_t)master->boot->global.source_entries};
@@ -337,15 +344,7 @@ static int open_all(struct master *master)
     master->rows = rows_new(&master->segment);
     if (master->rows == NULL)
         return fail("out of memory", NULL);
-    struct text error = {0};
-    const struct model *boot = master->boot;
-    bool is_enough =
-        descriptors_resolve(boot->global.max_connections, boot->n_listens,
-                            processors_for(boot->global.workers), true, &error) > 0;
-    if (!is_enough)
-        fail("max_connections", error.at);
-    text_fini(&error);
-    if (!is_enough)
+    if (raise_descriptors(master) != 0)
         return -1;
     if (privileges_keep_needed() != 0)
         return fail("cannot drop capabilities", strerror(errno));
@@ -353,7 +352,7 @@ static int open_all(struct master *master)
     master->supervisor = supervisor_new(&master->segment);
     if (master->supervisor == NULL)
         return fail("cannot start the supervisor", strerror(errno));
-    master->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
+    master->loop = ev_default_loop(EVBACKEND_EPOLL | EVFLAG_NOENV);
     return master->loop != NULL ? 0 : fail("cannot make an event loop", strerror(errno));
 }
 
@@ -376,8 +375,6 @@ static void close_all(struct master *master)
         segment_fini(&master->segment);
     if (master->spawn.binary_fd >= 0)
         spawn_fini(&master->spawn);
-    if (master->null_fd >= 0)
-        close(master->null_fd);
     notify_close(&master->notify);
     conf_free(master->boot);
     addresses_fini(&master->addresses);
@@ -445,7 +442,7 @@ static int run_daemon(const struct conf_request *request)
     master->request.addresses = &master->addresses;
     master->boot = boot;
     master->is_daemon = boot->global.daemon;
-    master->ready_fd = master->null_fd = master->spawn.binary_fd = -1;
+    master->ready_fd = master->spawn.binary_fd = -1;
     master->pidfile.fd = master->control.fd = master->notify.fd = -1;
     master->pipes = (struct line_pipes){{-1, -1}, {-1, -1}};
     listeners_init(&master->listeners);
@@ -454,7 +451,7 @@ static int run_daemon(const struct conf_request *request)
         master->exit_status = 1;
     log_set_name("master");
     notify_open(&master->notify);
-    if (master->exit_status == 0 && open_all(master) != 0)
+    if (master->exit_status == 0 && open_all(master) != 0 && master->exit_status == 0)
         master->exit_status = 1;
     if (master->exit_status == 0)
         run(master);
@@ -484,8 +481,7 @@ static struct conf_request make_request(const struct options *options)
     return (struct conf_request){.path = is_one_line ? NULL : path,
                                  .text = is_one_line ? options->one_line.at : NULL,
                                  .overrides = options->overrides,
-                                 .n_overrides = options->n_overrides,
-                                 .is_root = geteuid() == 0};
+                                 .n_overrides = options->n_overrides};
 }
 
 static int run_command(const struct options *options, master_prepare *prepare)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/write.h"
 #include "master/paths.h"
 
 enum option_deed {
@@ -318,6 +319,8 @@ void options_print_help(struct text *out)
         text_printf(out, "  %-24s %s\n", left.at != NULL ? left.at : "", row->says);
         text_fini(&left);
     }
+    text_add(out, "keys of the file, with their defaults:\n");
+    conf_write_help(out);
     text_add(out,
              "exit status: 0 fine, 1 could not run, 2 wrong usage, 3 the configuration has "
              "errors\n");

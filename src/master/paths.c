@@ -10,24 +10,33 @@
 
 #define RUN_FOLDER "/run/gaidaros"
 
+/* True when it is there; else errno tells why not. */
+static bool make_folder(void)
+{
+    if (mkdir(RUN_FOLDER, 0755) != 0)
+        return errno == EEXIST;
+    (void)!chmod(RUN_FOLDER, 0755); /* whatever the umask */
+    return true;
+}
+
 static const char *resolve(const char *path, bool is_own, bool is_one_line, const char *what,
                            struct text *notes)
 {
     if (path[0] == '\0')
         return NULL;
-    if (is_own)
+    if (is_own) {
+        /* The default place may be named too; where its folder cannot be had, the file says so. */
+        if (strncmp(path, RUN_FOLDER "/", sizeof RUN_FOLDER) == 0)
+            make_folder();
         return path;
+    }
     if (is_one_line)
         return NULL;
     if (geteuid() != 0) {
         text_printf(notes, "not root: the default %s %s is skipped\n", what, path);
         return NULL;
     }
-    if (mkdir(RUN_FOLDER, 0755) == 0) {
-        (void)!chmod(RUN_FOLDER, 0755); /* whatever the umask */
-        return path;
-    }
-    if (errno == EEXIST)
+    if (make_folder())
         return path;
     text_printf(notes, "%s: %s: the default %s is skipped\n", RUN_FOLDER, strerror(errno),
                 what);

@@ -30,7 +30,8 @@ static void choose_slots(struct master *master, size_t wanted)
     }
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS && n < wanted; slot++) {
         const struct child *child = &master->children.places[slot];
-        if (child->state == CHILD_ABSENT && !listeners_has_slot(&master->listeners, slot))
+        if (child->state == CHILD_ABSENT && !master->listeners.is_going[slot] &&
+            !listeners_has_slot(&master->listeners, slot))
             n += is_chosen[slot] = true;
     }
     rollout->n_slots = 0;
@@ -39,13 +40,15 @@ static void choose_slots(struct master *master, size_t wanted)
             rollout->slots[rollout->n_slots++] = slot;
 }
 
+enum { EXIT_MACHINE = 1, EXIT_CONFIGURATION = 3 };
+
 static int take_rows(struct master *master, struct edition *edition, struct problems *problems)
 {
     const char *why = NULL;
     if (rows_take(master->rows, edition->model, &edition->rows, &why) == 0)
         return 0;
     problems_add(problems, NULL, NULL, NULL, "%s", why);
-    return -1;
+    return EXIT_MACHINE;
 }
 
 static int pack(struct edition *edition, struct problems *problems)
@@ -55,34 +58,42 @@ static int pack(struct edition *edition, struct problems *problems)
         return 0;
     problems_add(problems, NULL, NULL, NULL, "cannot pack the configuration: %s",
                  strerror(errno));
-    return -1;
+    return EXIT_MACHINE;
+}
+
+/* What the keys of [global] ask for: descriptors, log files. */
+static void take_global(struct master *master, struct edition *edition,
+                        struct problems *problems)
+{
+    struct rollout *rollout = &master->rollout;
+    edition->max_connections = descriptors_resolve(edition->model, true, problems);
+    if (edition->max_connections > 0)
+        rollout->has_sinks =
+            sinks_open(&rollout->sinks, edition->model, master->is_daemon, problems) == 0;
+}
+
+static void open_sockets(struct master *master, struct edition *edition,
+                         struct problems *problems)
+{
+    struct rollout *rollout = &master->rollout;
+    const struct model *model = edition->model;
+    int64_t patience_ms = rollout->current == NULL ? PATIENCE_AT_START_MS : 0;
+    choose_slots(master, processors_for(model->global.workers));
+    listeners_prepare(&master->listeners, model, rollout->slots, rollout->n_slots,
+                      edition->rows.listeners, patience_ms, problems);
+    doors_prepare(&master->doors, model, patience_ms, problems);
 }
 
 /* Takes what master itself has to give: rows, descriptors, logs, sockets, the bundle. */
 int prepare_gather(struct master *master, struct edition *edition, struct problems *problems)
 {
-    struct rollout *rollout = &master->rollout;
-    struct model *model = edition->model;
-    struct text error = {0};
-    size_t n_workers = processors_for(model->global.workers);
-    int64_t patience_ms = rollout->current == NULL ? PATIENCE_AT_START_MS : 0;
     if (take_rows(master, edition, problems) != 0)
-        return -1;
-    edition->max_connections = descriptors_resolve(model->global.max_connections,
-                                                   model->n_listens, n_workers, true, &error);
-    if (edition->max_connections == 0)
-        problems_add(problems, NULL, "global", "max_connections", "%s", error.at);
-    else if (sinks_open(&rollout->sinks, &model->global, &error) != 0)
-        problems_add(problems, NULL, NULL, NULL, "%s", error.at);
-    else
-        rollout->has_sinks = true;
-    text_fini(&error);
-    choose_slots(master, n_workers);
-    listeners_prepare(&master->listeners, model, rollout->slots, rollout->n_slots,
-                      edition->rows.listeners, patience_ms, problems);
-    doors_prepare(&master->doors, model, patience_ms, problems);
+        return EXIT_MACHINE;
+    take_global(master, edition, problems);
+    int status = problems->n_errors > 0 ? EXIT_CONFIGURATION : EXIT_MACHINE;
+    open_sockets(master, edition, problems);
     if (problems->n_errors > 0)
-        return -1;
+        return status;
     return pack(edition, problems);
 }
 

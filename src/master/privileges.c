@@ -2,6 +2,7 @@
 /* Who the processes run as, which capabilities master keeps, how many descriptors a process may open. */
 #include "master/privileges.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -15,10 +16,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "conf/directives.h"
+#include "master/processors.h"
 #include "share/segment.h"
 
 /* What a worker opens besides connections: channel, logs, segment, epoll; then pipes, kept host sockets. */
-enum { DESCRIPTORS_BESIDES = 24, DESCRIPTORS_A_CONNECTION = 2, DESCRIPTORS_EXTRA = 192 };
+enum {
+    DESCRIPTORS_BESIDES = 24,
+    DESCRIPTORS_A_CONNECTION = 2,
+    DESCRIPTORS_EXTRA = 192,
+    SETS_HELD = 4 /* of listening sockets: the own one, and those of siblings */
+};
 
 static const char default_user[] = "gaidaros";
 
@@ -135,10 +143,13 @@ int privileges_keep_needed(void)
     return result;
 }
 
-/* A stuck sibling's sockets come on top of the own ones, and during a reload the new ones too; a bell for each worker. */
+/*
+ * Up to three stuck siblings' sockets come on top of the own ones, and during a reload the new ones
+ * of each. More fall to one worker only where most workers die again and again. A bell for each worker.
+ */
 static uint64_t reserve(size_t n_listeners, size_t n_workers)
 {
-    return DESCRIPTORS_BESIDES + 4 * (uint64_t)n_listeners + (uint64_t)n_workers;
+    return DESCRIPTORS_BESIDES + 2 * SETS_HELD * (uint64_t)n_listeners + (uint64_t)n_workers;
 }
 
 /* Workers keep pipes for splicing and host sockets for the next connection as far as these allow. */
@@ -177,28 +188,42 @@ static uint64_t raise_limit(uint64_t wanted, bool may_raise)
     return limit.rlim_max;
 }
 
-uint64_t descriptors_resolve(int64_t asked, size_t n_listeners, size_t n_workers,
-                             bool may_raise, struct text *error)
+/* Why so many connections cannot be had, about the line that asks for them. */
+static void refuse(const struct model *model, uint64_t wanted, uint64_t limit,
+                   struct problems *problems)
 {
-    uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
-    uint64_t wanted =
-        reserve(n_listeners, n_workers) + DESCRIPTORS_EXTRA + DESCRIPTORS_A_CONNECTION * most;
-    uint64_t limit = raise_limit(wanted, may_raise);
-    uint64_t allowed = descriptors_allow(limit, n_listeners, n_workers);
-    if (asked > 0 && most > SEGMENT_LIVE)
-        text_printf(error, "%" PRId64 " is more than a worker can hold (%d)", asked,
-                    SEGMENT_LIVE);
-    else if (asked > 0 && most > allowed)
-        text_printf(error,
-                    "%" PRId64 " needs %" PRIu64
-                    " file descriptors, the limit (ulimit -n) is %" PRIu64,
-                    asked, wanted, limit);
-    else if (allowed == 0)
-        text_printf(error,
-                    "no connection fits in the limit of %" PRIu64
-                    " file descriptors (ulimit -n); at least %" PRIu64 " are needed",
-                    limit, reserve(n_listeners, n_workers) + DESCRIPTORS_A_CONNECTION);
+    const struct directive *row = DIRECTIVE_OF(SECTION_GLOBAL, model_global, max_connections);
+    const struct origin origin = store_global_origin(model->store, row);
+    const int64_t asked = model->global.max_connections;
+    const uint64_t least = reserve(model->n_listens, processors_for(model->global.workers)) +
+                           DESCRIPTORS_A_CONNECTION;
+    if (asked > 0)
+        problems_add(problems, &origin, "global", row->key,
+                     "%" PRId64 " needs %" PRIu64
+                     " file descriptors, the limit (ulimit -n) is %" PRIu64,
+                     asked, wanted, limit);
     else
-        return asked > 0 ? most : allowed;
+        problems_add(problems, &origin, "global", row->key,
+                     "no connection fits in the limit of %" PRIu64
+                     " file descriptors (ulimit -n); at least %" PRIu64 " are needed",
+                     limit, least);
+}
+
+uint64_t descriptors_resolve(const struct model *model, bool may_raise,
+                             struct problems *problems)
+{
+    const int64_t asked = model->global.max_connections;
+    const size_t n_workers = processors_for(model->global.workers);
+    const uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
+    assert(most <= SEGMENT_LIVE); /* the key's upper bound */
+    uint64_t wanted = reserve(model->n_listens, n_workers) + DESCRIPTORS_EXTRA +
+                      DESCRIPTORS_A_CONNECTION * most;
+    uint64_t limit = raise_limit(wanted, may_raise);
+    uint64_t allowed = descriptors_allow(limit, model->n_listens, n_workers);
+    if (allowed > 0 && most <= allowed)
+        return most;
+    if (allowed > 0 && asked == 0)
+        return allowed;
+    refuse(model, wanted, limit, problems);
     return 0;
 }

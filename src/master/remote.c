@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -23,14 +24,15 @@ struct target {
     pid_t pid;
     int pidfd;         /* owned */
     char control[108]; /* "" = unknown or none */
-    int64_t
-        patience_ms; /* how long it may take to end, as far as its configuration can be read */
+    /* How long it may take to end, and to reload, as far as its configuration can be read. */
+    int64_t patience_ms, reload_ms;
 };
 
 enum {
     PATIENCE_GUESS_MS = 40000,
     STOP_SLACK_MS =
         10000, /* beyond drain_timeout, and stuck_timeout to find and kill stuck workers */
+    RELOAD_LEAST_MS = 20000,
     ANSWER_MOST = 1 << 20
 };
 
@@ -60,6 +62,8 @@ static int read_configuration(const struct options *options, const struct conf_r
             memcpy(target->control, model->global.control, strlen(model->global.control) + 1);
         target->patience_ms =
             model->global.drain_timeout_ms + model->global.stuck_timeout_ms + STOP_SLACK_MS;
+        /* Who does not prepare it in time is replaced, and so is who does not commit it. */
+        target->reload_ms = RELOAD_LEAST_MS + 3 * model->global.stuck_timeout_ms;
         conf_free(model);
     } else if (strcmp(options->order, "reload") == 0) {
         fputs(problems.errors.at, stderr);
@@ -135,7 +139,7 @@ static int stop(const struct target *target)
     return wait_end(target, STOP_SLACK_MS) ? 0 : 1;
 }
 
-/* ---- reload, by the control socket ---- */
+/* ---- reload and reopen, by the control socket ---- */
 
 /*
  * Connects, and makes sure that it is the very daemon of the pidfile who listens: its master or,
@@ -161,12 +165,23 @@ static int connect_control(const struct target *target)
     return -1;
 }
 
-static int exchange(int fd, struct text *answer)
+/* A thing that master does and tells the end of. */
+struct task {
+    const char *call;  /* of the API */
+    int signal;        /* the same without an answer */
+    const char *asked; /* "told to …" */
+    const char *done, *failed;
+};
+
+static int exchange(int fd, const struct task *task, struct text *answer)
 {
-    static const char request[] = "POST /api/reload HTTP/1.0\r\nHost: localhost\r\n"
-                                  "Content-Type: application/json\r\nContent-Length: 2\r\n"
-                                  "Connection: close\r\n\r\n{}";
-    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
+    char request[256];
+    int n = snprintf(request, sizeof request,
+                     "POST /api/%s HTTP/1.0\r\nHost: localhost\r\n"
+                     "Content-Type: application/json\r\nContent-Length: 2\r\n"
+                     "Connection: close\r\n\r\n{}",
+                     task->call);
+    if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
         return -1;
     while (answer->length < ANSWER_MOST) {
         char bytes[4096];
@@ -181,7 +196,7 @@ static int exchange(int fd, struct text *answer)
 }
 
 /* Says what the answer says. Returns the exit status. */
-static int report(const struct text *answer)
+static int report(const struct text *answer, const struct task *task)
 {
     const char *body = strstr(answer->at, "\r\n\r\n");
     json_t *result = body != NULL ? json_loads(body + 4, 0, NULL) : NULL;
@@ -191,25 +206,35 @@ static int report(const struct text *answer)
     const char *error = json_string_value(json_object_get(result, "error"));
     const char *message = json_string_value(json_object_get(result, "message"));
     if (status != 0)
-        fail("the reload failed, the daemon serves on as before", error);
+        fail(task->failed, error);
     else
-        printf("reloaded%s%s\n", message != NULL ? ": " : "", message != NULL ? message : "");
+        printf("%s%s%s\n", task->done, message != NULL ? ": " : "",
+               message != NULL ? message : "");
     json_decref(result);
     return status;
 }
 
-static int reload(const struct target *target)
+/* Without an answer: the way that needs nobody but master. */
+static int order_by_signal(const struct target *target, const struct task *task,
+                           const char *why)
+{
+    if (send_signal(target, task->signal) != 0)
+        return 1;
+    printf("told to %s; %s only its log tells how that went\n", task->asked, why);
+    return 0;
+}
+
+static int ask_for(const struct target *target, const struct task *task)
 {
     struct text answer = {0};
     int fd = connect_control(target);
-    if (fd < 0) {
-        if (send_signal(target, SIGHUP) != 0)
-            return 1;
-        printf("told to reload; without a control socket only its log tells how that went\n");
-        return 0;
-    }
-    int status =
-        exchange(fd, &answer) == 0 ? report(&answer) : fail("the daemon did not answer", NULL);
+    if (fd < 0)
+        return order_by_signal(target, task, "without a control socket");
+    const struct timeval limit = {.tv_sec = target->reload_ms / 1000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    int status = exchange(fd, task, &answer) == 0
+                     ? report(&answer, task)
+                     : order_by_signal(target, task, "its control socket gives no answer, and");
     text_fini(&answer);
     close(fd);
     return status;
@@ -217,7 +242,12 @@ static int reload(const struct target *target)
 
 int remote_order(const struct options *options, const struct conf_request *request)
 {
-    struct target target = {.pidfd = -1, .patience_ms = PATIENCE_GUESS_MS};
+    static const struct task reload = {"reload", SIGHUP, "reload", "reloaded",
+                                       "the reload failed, the daemon serves on as before"};
+    static const struct task reopen = {"closeLog", SIGUSR1, "reopen its logs", "done",
+                                       "the logs are not reopened, the old ones go on"};
+    struct target target = {
+        .pidfd = -1, .patience_ms = PATIENCE_GUESS_MS, .reload_ms = RELOAD_LEAST_MS};
     struct text pidfile = {0};
     int status = read_configuration(options, request, &target, &pidfile);
     if (status == 0)
@@ -226,9 +256,9 @@ int remote_order(const struct options *options, const struct conf_request *reque
     if (status != 0)
         return status;
     if (strcmp(options->order, "reload") == 0)
-        status = reload(&target);
+        status = ask_for(&target, &reload);
     else if (strcmp(options->order, "reopen") == 0)
-        status = send_signal(&target, SIGUSR1);
+        status = ask_for(&target, &reopen);
     else if (strcmp(options->order, "stop") == 0)
         status = stop(&target);
     else if ((status = send_signal(&target, SIGQUIT)) == 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "master/context.h"
 
 void requests_answer_one(struct master *master, const struct request *request, bool is_ok,
@@ -22,6 +23,26 @@ void requests_answer_one(struct master *master, const struct request *request, b
     };
     size_t length = strnlen(text, CHANNEL_MOST_BYTES - sizeof message);
     child_send(director, &message, text, length, NULL, 0);
+}
+
+void requests_tell_last(struct master *master)
+{
+    const struct last_reload *last = &master->rollout.last_reload;
+    const struct message message = {
+        .kind = MSG_RELOADED, .flag = last->is_ok, .number = (uint64_t)last->wall_ns};
+    const char *text = last->text != NULL ? last->text : "";
+    if (last->wall_ns != 0)
+        child_send(&master->children.places[CHILD_DIRECTOR], &message, text,
+                   strnlen(text, CHANNEL_MOST_BYTES - sizeof message), NULL, 0);
+}
+
+void requests_remember(struct master *master, bool is_ok, const char *text)
+{
+    struct last_reload *last = &master->rollout.last_reload;
+    free(last->text);
+    *last =
+        (struct last_reload){.wall_ns = clock_wall_ns(), .is_ok = is_ok, .text = strdup(text)};
+    requests_tell_last(master);
 }
 
 void requests_answer(struct master *master, struct list_node *requests, bool is_ok,

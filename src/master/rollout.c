@@ -76,6 +76,9 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
     rollout->stage = ROLLOUT_IDLE;
     rollout->next = NULL;
     requests_answer(master, &rollout->asking, is_ok, text);
+    /* A director that is to be renewed has its whole time for this answer, too. */
+    if (ev_is_active(&master->renew))
+        ev_timer_again(master->loop, &master->renew);
     editions_release(master);
     bool are_names_refused = !is_ok && rollout->is_of_names;
     if (rollout->current != NULL)
@@ -92,6 +95,19 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
 
 /* ---- giving up ---- */
 
+/*
+ * Takes back the sockets lent for it: from whoever has refused it, too, and from who has not been
+ * asked yet. One that a worker kept would keep it from ever having nothing left to accept on.
+ */
+static void take_back(struct master *master, struct child *child, struct listener_batch *batch)
+{
+    batch->n = 0;
+    if (listeners_collect_fresh(&master->listeners, child->place, batch) == 0)
+        greeting_drop(child, batch);
+    else
+        log_error("out of memory: a worker keeps sockets of a configuration given up");
+}
+
 /* Tells who was asked, and undoes what was begun. */
 static void call_off(struct master *master)
 {
@@ -99,16 +115,15 @@ static void call_off(struct master *master)
     struct listener_batch batch = {0};
     for (uint32_t place = 0; place < CHILD_PLACES; place++) {
         struct child *child = &master->children.places[place];
-        if (!child_is_running(child) || rollout->next == NULL ||
-            child->asked != rollout->next->generation)
+        if (!child_is_running(child) || rollout->next == NULL)
+            continue;
+        if (child_is_worker(child))
+            take_back(master, child, &batch);
+        if (child->asked != rollout->next->generation)
             continue;
         child_tell(child, MSG_ABORT, child->asked, 0);
         rollout->next->is_held[place] = false;
         child->asked = child->committed;
-        if (child_is_worker(child) &&
-            listeners_collect_fresh(&master->listeners, place, &batch) == 0)
-            greeting_drop(child, &batch);
-        batch.n = 0;
     }
     listener_batch_fini(&batch);
     listeners_abort(&master->listeners);
@@ -146,8 +161,10 @@ static void give_up(struct master *master, const char *why, int exit_status)
         log_error("%s: generation %" PRIu64 " serves on",
                   rollout->is_of_names ? "new addresses are not used" : "reload failed",
                   rollout->current->generation);
-        if (!rollout->is_of_names)
+        if (!rollout->is_of_names) {
             atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
+            requests_remember(master, false, why);
+        }
     }
     end_rollout(master, false, why);
 }
@@ -210,6 +227,22 @@ static void switch_logs(struct master *master)
     sinks_close(&before);
 }
 
+bool rollout_reopen_logs(struct master *master, struct problems *problems)
+{
+    struct rollout *rollout = &master->rollout;
+    /* Before the first commit lines go already where the configuration of the start says. */
+    const struct edition *used = rollout->current != NULL ? rollout->current : rollout->next;
+    bool is_fine = !rollout->has_sinks || sinks_reopen(&rollout->sinks, rollout->next->model,
+                                                       master->is_daemon, problems) == 0;
+    if (used == NULL)
+        return is_fine;
+    if (sinks_reopen(&master->sinks, used->model, master->is_daemon, problems) != 0)
+        return false;
+    sinks_use(&master->sinks);
+    greeting_send_logs(master);
+    return is_fine;
+}
+
 /* All that wait are answered by the next. */
 static void take_requests(struct rollout *rollout)
 {
@@ -237,10 +270,11 @@ static void begin(struct master *master)
     }
     log_lines(log_warning, problems.warnings.at);
     struct edition *edition = editions_add(rollout, model);
-    if (edition == NULL || prepare_gather(master, edition, &problems) != 0) {
+    int status = edition != NULL ? prepare_gather(master, edition, &problems) : 1;
+    if (status != 0) {
         if (edition == NULL && model != master->boot)
             conf_free(model);
-        give_up_problems(master, &problems, 1);
+        give_up_problems(master, &problems, status);
         return;
     }
     problems_fini(&problems);
@@ -314,16 +348,18 @@ static void finish(struct master *master)
     const char *text = said.at != NULL ? said.at : "";
     log_info("%s: %zu workers, %zu listening addresses", text, rollout->n_slots,
              rollout->current->model->n_listens);
-    if (is_start)
+    if (is_start) {
         note_serving(master);
-    else if (!rollout->is_of_names)
+    } else if (!rollout->is_of_names) {
         atomic_fetch_add(&master->segment.daemon->reloads_ok, 1);
+        requests_remember(master, true, text);
+    }
     naming_forget_unwanted(master);
     adoption_renew_all(master);
     departure_begin(master);
     end_rollout(master, true, text);
     if (rollout->are_doors_changed && !is_start)
-        ev_timer_start(master->loop, &master->renew);
+        ev_timer_again(master->loop, &master->renew);
     rollout->are_doors_changed = false;
     text_fini(&said);
     text_fini(&keys);
@@ -426,8 +462,7 @@ static void take_committed(struct master *master, struct child *child, uint64_t 
     child->committed = generation;
     if (child->state == CHILD_STARTING) {
         child_is_up(child);
-        if (child_is_worker(child))
-            supervisor_watch(master->supervisor, child->place, child->pid);
+        supervisor_watch(master->supervisor, child->place, child->pid);
         adoption_review(master);
     }
     /* It began with the current one while the next was already under way. */
@@ -455,6 +490,18 @@ static void take_refused(struct master *master, struct child *child,
                   child_name(name, child), (int)child->pid, message->head.generation, said);
         child_put_down(child);
     }
+    text_fini(&why);
+}
+
+void rollout_note_failure(struct master *master, const struct child *child)
+{
+    const struct rollout *rollout = &master->rollout;
+    char name[CHILD_NAME_BYTES];
+    struct text why = {0};
+    if (rollout->current != NULL || rollout->stage == ROLLOUT_IDLE)
+        return;
+    text_printf(&why, "gaidaros: %s cannot start: %s", child_name(name, child), child->why);
+    give_up(master, why.at != NULL ? why.at : "out of memory", 1);
     text_fini(&why);
 }
 
@@ -495,6 +542,7 @@ void rollout_fini(struct master *master)
     struct rollout *rollout = &master->rollout;
     rollout_cancel(master, "the daemon is ending");
     sinks_close(&rollout->sinks);
+    free(rollout->last_reload.text);
     rollout->current = rollout->next = NULL;
     LIST_FOREACH(node, &rollout->editions) {
         struct edition *edition = container_of(node, struct edition, node);

@@ -6,40 +6,53 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/directives.h"
 
 enum { PIPE_BYTES = 1 << 20 };
 
 static const char *open_fault(void)
 {
     if (errno == ELOOP)
-        return "is a symbolic link";
-    return errno == ENXIO ? "is a fifo that nobody reads, or a socket" : strerror(errno);
+        return "is a symbolic link, which is not followed";
+    return errno == ENXIO ? "is a socket" : strerror(errno);
+}
+
+/*
+ * Nothing here may wait for a reader: a fifo that is open for reading too can always be opened, and
+ * a write to it never ends in SIGPIPE; with nobody there it fills and then takes no more.
+ */
+static int open_once(const char *path, int access)
+{
+    return open(path,
+                access | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CREAT,
+                0640);
 }
 
 /* Opens or makes a log file; a symbolic link could lead root anywhere. -1 with *why. */
 static int open_file(const char *path, const char **why)
 {
-    /* O_NONBLOCK so that a fifo is refused instead of waited for. */
-    int fd = open(
-        path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CREAT,
-        0640);
     struct stat info;
+    bool is_fifo = lstat(path, &info) == 0 && S_ISFIFO(info.st_mode);
+    int fd = open_once(path, is_fifo ? O_RDWR : O_WRONLY);
     if (fd < 0) {
         *why = open_fault();
         return -1;
     }
-    if (fstat(fd, &info) == 0 && (S_ISREG(info.st_mode) || S_ISCHR(info.st_mode)))
+    if (fstat(fd, &info) == 0 &&
+        (S_ISREG(info.st_mode) || S_ISCHR(info.st_mode) || (is_fifo && S_ISFIFO(info.st_mode))))
         return fd;
-    *why = "is not a file";
+    *why = "is neither a file nor a fifo";
     close(fd);
     return -1;
 }
 
-static int open_sink(struct sink *sink, const struct log_target *target, const char *key,
-                     struct text *error)
+static int open_sink(struct sink *sink, const struct log_target *target,
+                     const struct model *model, const struct directive *row,
+                     struct problems *problems)
 {
     *sink = (struct sink){.kind = target->kind, .facility = target->facility};
     sink->fd = target->kind == LOGS_STDERR ? STDERR_FILENO : -1;
@@ -49,7 +62,8 @@ static int open_sink(struct sink *sink, const struct log_target *target, const c
     sink->fd = open_file(target->path, &why);
     if (sink->fd >= 0)
         return 0;
-    text_printf(error, "[global] %s: %s: %s", key, target->path, why);
+    const struct origin origin = store_global_origin(model->store, row);
+    problems_add(problems, &origin, "global", row->key, "%s %s", target->path, why);
     *sink = (struct sink){0};
     return -1;
 }
@@ -61,14 +75,31 @@ static void close_sink(struct sink *sink)
     *sink = (struct sink){0};
 }
 
-int sinks_open(struct sinks *sinks, const struct model_global *global, struct text *error)
+int sinks_open(struct sinks *sinks, const struct model *model, bool is_daemon,
+               struct problems *problems)
 {
-    if (open_sink(&sinks->log, &global->log, "log", error) != 0)
+    struct log_target log = model->global.log;
+    if (is_daemon && log.kind == LOGS_STDERR)
+        log = (struct log_target){.kind = LOGS_SYSLOG, .facility = LOG_DAEMON};
+    if (open_sink(&sinks->log, &log, model, DIRECTIVE_OF(SECTION_GLOBAL, model_global, log),
+                  problems) != 0)
         return -1;
-    if (open_sink(&sinks->access, &global->access_log, "access_log", error) == 0)
+    if (open_sink(&sinks->access, &model->global.access_log, model,
+                  DIRECTIVE_OF(SECTION_GLOBAL, model_global, access_log), problems) == 0)
         return 0;
     close_sink(&sinks->log);
     return -1;
+}
+
+int sinks_reopen(struct sinks *sinks, const struct model *model, bool is_daemon,
+                 struct problems *problems)
+{
+    struct sinks fresh = {0};
+    if (sinks_open(&fresh, model, is_daemon, problems) != 0)
+        return -1;
+    sinks_close(sinks);
+    *sinks = fresh;
+    return 0;
 }
 
 void sinks_close(struct sinks *sinks)

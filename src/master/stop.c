@@ -158,6 +158,8 @@ void stop_advance(struct master *master)
         ev_break(master->loop, EVBREAK_ALL);
     } else if (!director->is_leaving) {
         director->is_leaving = true;
+        /* It may be slow to write out its logs: the limit below is the one that counts. */
+        supervisor_forget(master->supervisor, CHILD_DIRECTOR);
         child_tell(director, MSG_STOP, 0, 0);
         set_limit(master, master->phase == MASTER_ENDING ? GRACE_MS : DIRECTOR_GRACE_MS);
     }

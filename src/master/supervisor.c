@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that finds stuck workers by their heartbeats. */
+/* The thread that finds stuck workers, and a stuck director, by their heartbeats. */
 #include "master/supervisor.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 enum { STALL_PERIODS = 2, KILL_AFTER_MS = 500, PERIOD_MOST_MS = 100 };
 
-/* One slot, written by the main thread; stage by the supervisor. */
+/* One place, written by the main thread; stage by the supervisor. */
 struct supervised {
     _Atomic int32_t pid;      /* 0 = nobody to watch */
     _Atomic uint32_t changes; /* grows with every watch and forget */
@@ -37,10 +37,10 @@ struct supervisor {
     int to_master; /* eventfd */
     int to_thread; /* eventfd: time to end */
     _Atomic uint64_t adopt_ns, stuck_ns;
-    struct supervised slots[SEGMENT_SLOTS];
+    struct supervised places[SUPERVISED_PLACES];
     /* The thread's own. */
-    struct supervisor_memory memories[SEGMENT_SLOTS];
-    uint32_t seen_changes[SEGMENT_SLOTS];
+    struct supervisor_memory memories[SUPERVISED_PLACES];
+    uint32_t seen_changes[SUPERVISED_PLACES];
 };
 
 uint64_t supervisor_count(uint64_t elapsed_ns, const struct supervisor_limits *limits,
@@ -96,19 +96,26 @@ enum supervisor_stage supervisor_judge(struct supervisor_memory *memory, uint64_
     return memory->stage;
 }
 
-/* Looks at one slot; true when its stage has changed. */
-static bool look(struct supervisor *supervisor, uint32_t slot, uint64_t counted_ns,
+static uint64_t beat_of(const struct supervisor *supervisor, uint32_t place)
+{
+    const struct segment *segment = supervisor->segment;
+    return place == SUPERVISED_DIRECTOR ? atomic_load(&segment->daemon->director_beat_ns)
+                                        : atomic_load(&segment->slots[place].heartbeat_ns);
+}
+
+/* Looks at one place; true when its stage has changed. */
+static bool look(struct supervisor *supervisor, uint32_t place, uint64_t counted_ns,
                  bool is_stalled, const struct supervisor_limits *limits)
 {
-    struct supervised *supervised = &supervisor->slots[slot];
-    struct supervisor_memory *memory = &supervisor->memories[slot];
+    struct supervised *supervised = &supervisor->places[place];
+    struct supervisor_memory *memory = &supervisor->memories[place];
     uint32_t changes = atomic_load(&supervised->changes);
     int32_t pid = atomic_load(&supervised->pid);
-    uint64_t beat_ns = atomic_load(&supervisor->segment->slots[slot].heartbeat_ns);
+    uint64_t beat_ns = beat_of(supervisor, place);
     if (atomic_load(&supervised->changes) != changes)
         return false; /* the pid may be the next one's */
-    if (changes != supervisor->seen_changes[slot]) {
-        supervisor->seen_changes[slot] = changes;
+    if (changes != supervisor->seen_changes[place]) {
+        supervisor->seen_changes[place] = changes;
         *memory = (struct supervisor_memory){.beat_ns = beat_ns};
         return false;
     }
@@ -157,6 +164,8 @@ static void *run(void *argument)
         uint32_t n = atomic_load(&supervisor->segment->daemon->slots_used);
         for (uint32_t slot = 0; slot < n && slot < SEGMENT_SLOTS; slot++)
             is_changed |= look(supervisor, slot, counted_ns, is_stalled, &limits);
+        limits.adopt_ns = limits.stuck_ns;
+        is_changed |= look(supervisor, SUPERVISED_DIRECTOR, counted_ns, is_stalled, &limits);
         uint64_t one = 1;
         if (is_changed)
             (void)!write(supervisor->to_master, &one, sizeof one);
@@ -225,28 +234,28 @@ void supervisor_set_limits(struct supervisor *supervisor, int64_t adopt_ms, int6
     atomic_store(&supervisor->stuck_ns, (uint64_t)stuck_ms * CLOCK_NS_PER_MS);
 }
 
-static void change(struct supervisor *supervisor, uint32_t slot, int32_t pid)
+static void change(struct supervisor *supervisor, uint32_t place, int32_t pid)
 {
-    struct supervised *supervised = &supervisor->slots[slot];
+    struct supervised *supervised = &supervisor->places[place];
     /* In this order, so that whoever reads changes, pid, changes knows whose pid it is. */
     atomic_store(&supervised->pid, 0);
     atomic_fetch_add(&supervised->changes, 1);
     atomic_store(&supervised->pid, pid);
 }
 
-void supervisor_watch(struct supervisor *supervisor, uint32_t slot, int32_t pid)
+void supervisor_watch(struct supervisor *supervisor, uint32_t place, int32_t pid)
 {
-    change(supervisor, slot, pid);
+    change(supervisor, place, pid);
 }
 
-void supervisor_forget(struct supervisor *supervisor, uint32_t slot)
+void supervisor_forget(struct supervisor *supervisor, uint32_t place)
 {
-    change(supervisor, slot, 0);
+    change(supervisor, place, 0);
 }
 
-enum supervisor_stage supervisor_stage_of(const struct supervisor *supervisor, uint32_t slot)
+enum supervisor_stage supervisor_stage_of(const struct supervisor *supervisor, uint32_t place)
 {
-    const struct supervised *supervised = &supervisor->slots[slot];
+    const struct supervised *supervised = &supervisor->places[place];
     uint64_t word = atomic_load(&supervised->stage);
     /* A word about the process before says nothing. */
     return word / 4 == atomic_load(&supervised->changes) ? (enum supervisor_stage)(word % 4)

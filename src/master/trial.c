@@ -57,28 +57,12 @@ static void try_prepare(const struct model *model, master_prepare *prepare,
     free(all);
 }
 
-static void check_capacity(const struct model *model, struct problems *problems)
-{
-    if (model->n_services > SEGMENT_SERVICES)
-        problems_add(problems, NULL, NULL, NULL, "more than %d services", SEGMENT_SERVICES);
-    if (model->n_groups > SEGMENT_GROUPS)
-        problems_add(problems, NULL, NULL, NULL, "more than %d groups", SEGMENT_GROUPS);
-    if (model->n_hosts > SEGMENT_HOSTS)
-        problems_add(problems, NULL, NULL, NULL, "more than %d hosts", SEGMENT_HOSTS);
-    struct text error = {0};
-    size_t n_workers = processors_for(model->global.workers);
-    if (descriptors_resolve(model->global.max_connections, model->n_listens, n_workers, false,
-                            &error) == 0)
-        problems_add(problems, NULL, "global", "max_connections", "%s", error.at);
-    text_fini(&error);
-}
-
 int trial_test(const struct conf_request *request, const char *name, master_prepare *prepare)
 {
     struct problems problems = {0};
     struct model *model = conf_load(request, &problems);
     if (model != NULL) {
-        check_capacity(model, &problems);
+        (void)descriptors_resolve(model, false, &problems);
         listeners_check(model, &problems);
         try_prepare(model, prepare, &problems);
     }

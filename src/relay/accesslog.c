@@ -3,7 +3,6 @@
 #include "relay/accesslog.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,8 +10,6 @@
 #include "base/counter.h"
 #include "relay/admit.h"
 #include "relay/generation.h"
-
-enum { LINE_BYTES = 1024 };
 
 void access_log_flush(struct access_log *log)
 {
@@ -28,20 +25,38 @@ void access_log_flush(struct access_log *log)
     log->lines = 0;
 }
 
-/* What both formats show; names are checked by the configuration: they need no escaping. */
+/* What both formats show. */
 struct line {
     char time[CLOCK_TEXT_BYTES], client[ADDR_TEXT_BYTES];
     const char *service, *group, *host, *status;
     uint64_t bytes_in, bytes_out, connect_ms, duration_ms;
 };
 
-static const char text_format[] =
-    "%s %s %s %s %s status=%s bytes_in=%" PRIu64 " bytes_out=%" PRIu64 " connect_ms=%" PRIu64
-    " duration_ms=%" PRIu64 " sni=-\n";
-static const char json_format[] =
-    "{\"time\":\"%s\",\"client\":\"%s\",\"service\":\"%s\",\"group\":\"%s\",\"host\":\"%s\","
-    "\"status\":\"%s\",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
-    ",\"connect_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"sni\":\"\"}\n";
+static void print_text(struct text *out, const struct line *line)
+{
+    text_printf(out,
+                "%s %s %s %s %s status=%s bytes_in=%" PRIu64 " bytes_out=%" PRIu64
+                " connect_ms=%" PRIu64 " duration_ms=%" PRIu64 " sni=-\n",
+                line->time, line->client, line->service, line->group, line->host, line->status,
+                line->bytes_in, line->bytes_out, line->connect_ms, line->duration_ms);
+}
+
+/* A name is any bytes but blanks and control characters, so it may hold quotes and no UTF-8. */
+static void print_json(struct text *out, const struct line *line)
+{
+    text_printf(out, "{\"time\":\"%s\",\"client\":\"%s\",\"service\":", line->time,
+                line->client);
+    text_add_json(out, line->service);
+    text_add(out, ",\"group\":");
+    text_add_json(out, line->group);
+    text_add(out, ",\"host\":");
+    text_add_json(out, line->host);
+    text_printf(out,
+                ",\"status\":\"%s\",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+                ",\"connect_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"sni\":\"\"}\n",
+                line->status, line->bytes_in, line->bytes_out, line->connect_ms,
+                line->duration_ms);
+}
 
 static void fill(struct line *line, const struct conn *c)
 {
@@ -64,21 +79,29 @@ static void fill(struct line *line, const struct conn *c)
 void access_log_add(struct access_log *log, const struct conn *c)
 {
     const struct model_global *global = &c->generation->model->global;
+    struct text *out = &log->line;
     struct line line;
-    char bytes[LINE_BYTES];
 
     if (global->access_log.kind == LOGS_OFF || log->fd < 0)
         return;
     fill(&line, c);
-    int n = snprintf(bytes, sizeof bytes,
-                     global->access_format == ACCESS_JSON ? json_format : text_format,
-                     line.time, line.client, line.service, line.group, line.host, line.status,
-                     line.bytes_in, line.bytes_out, line.connect_ms, line.duration_ms);
-    if (n < 0 || (size_t)n >= sizeof bytes)
+    text_clear(out);
+    if (global->access_format == ACCESS_JSON)
+        print_json(out, &line);
+    else
+        print_text(out, &line);
+    if (out->failed || out->length > sizeof log->bytes) {
+        atomic_fetch_add_explicit(&log->daemon->access_dropped, 1, memory_order_relaxed);
         return;
-    if (log->length + (size_t)n > sizeof log->bytes)
+    }
+    if (log->length + out->length > sizeof log->bytes)
         access_log_flush(log);
-    memcpy(log->bytes + log->length, bytes, (size_t)n);
-    log->length += (size_t)n;
+    memcpy(log->bytes + log->length, out->at, out->length);
+    log->length += out->length;
     log->lines++;
+}
+
+void access_log_fini(struct access_log *log)
+{
+    text_fini(&log->line);
 }

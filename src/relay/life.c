@@ -211,7 +211,7 @@ static void end_without_host(struct conn *c, const void *bytes, size_t length)
 {
     struct group_line *line = c->way->line;
     bool is_tried = c->n_failed > 0 || c->had_shortage;
-    uint64_t suppressed = 0;
+    uint64_t unshown = 0;
 
     if (c->n_failed == 0 && c->had_shortage && line->group.model->queue_timeout_ms > 0) {
         /* No host has failed, we have: when others end there are ports and descriptors again. */
@@ -219,10 +219,10 @@ static void end_without_host(struct conn *c, const void *bytes, size_t length)
         wait_in_line(c, false, bytes, length);
         return;
     }
-    if (!is_tried && log_limit_pass(&line->no_host, c->relay->now_ns, &suppressed))
+    if (!is_tried && group_may_complain(line->group.row, c->relay->now_ns, &unshown))
         log_warning("service %s: group %s has no usable host (%llu more not shown)",
                     c->service->model->name, line->group.model->name,
-                    (unsigned long long)suppressed);
+                    (unsigned long long)unshown);
     end_or_say_sorry(c, is_tried ? OUTCOME_CONNECT_FAILED : OUTCOME_NO_HOST);
 }
 

@@ -9,6 +9,10 @@
  * plain sockets over which much is flowing, splice(2) through a pipe. Splicing small
  * messages costs more than copying them, so each direction decides for itself: two
  * reads in a row of at least bulk_from bytes turn it on, three of less than bulk_below off.
+ *
+ * splice(2) stops at urgent data, and says of it what it says of an empty socket: that it would
+ * block, while epoll says that there is something to read. So where the first splice of a turn
+ * brings nothing, recv(2) is asked, which passes the urgent byte.
  */
 enum { bulk_from = 16384, bulk_below = 8192, bulk_signs_on = 2, bulk_signs_off = 3 };
 
@@ -97,13 +101,18 @@ static enum step step_copying(struct relay *relay, struct half *from, size_t *mo
     return step;
 }
 
-static enum step step_splicing(struct half *from, size_t *moved)
+static enum step step_splicing(struct half *from, bool is_first, size_t *moved)
 {
     size_t length = 0;
     enum io io = splice_fill(from->pipe, from->watch.fd, &length);
 
     if (io == IO_EOF)
         from->eof = true;
+    if (io == IO_AGAIN && is_first) {
+        from->is_bulk = false;
+        from->bulk_signs = 0;
+        return STEP_MORE;
+    }
     if (io == IO_EOF || io == IO_AGAIN)
         return STEP_OVER;
     if (io == IO_ERROR)
@@ -135,7 +144,7 @@ enum tunnel_verdict tunnel_pump(struct relay *relay, struct half *from, size_t b
         if (from->is_bulk && from->pipe == NULL)
             from->pipe = splice_take(&relay->pipes);
         if (from->is_bulk && from->pipe != NULL)
-            step = step_splicing(from, &moved);
+            step = step_splicing(from, total == 0, &moved);
         else
             step = step_copying(relay, from, &moved);
         total += moved;

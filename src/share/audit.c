@@ -52,7 +52,7 @@ static int64_t agreed_excess(const struct settle_excess *seen)
 
 static int64_t host_held(const struct segment *segment, uint32_t host)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
     int64_t held = 0;
 
     for (uint32_t slot = 0; slot < n_slots; slot++)
@@ -80,7 +80,7 @@ static void look_at_host(const struct segment *segment, uint32_t host,
 
 static int64_t service_held(const struct segment *segment, uint32_t service)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
     int64_t held = 0;
 
     for (uint32_t slot = 0; slot < n_slots; slot++)
@@ -148,7 +148,7 @@ static int gather_sources(const struct segment *segment, struct settle_audit *au
 /* How many live rows name each entry. */
 static void count_rows(const struct segment *segment, uint32_t *counts)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
 
     for (uint32_t slot = 0; slot < n_slots; slot++) {
         uint32_t n_rows = atomic_load(&segment->slots[slot].live_used);
@@ -223,9 +223,9 @@ void settle_audit_fini(struct settle_audit *audit)
 static int audit_start(const struct segment *segment, struct settle_audit *audit)
 {
     *audit = (struct settle_audit){
-        .n_hosts = atomic_load(&segment->daemon->hosts_used),
-        .n_groups = atomic_load(&segment->daemon->groups_used),
-        .n_services = atomic_load(&segment->daemon->services_used),
+        .n_hosts = segment_used(&segment->daemon->hosts_used, SEGMENT_HOSTS),
+        .n_groups = segment_used(&segment->daemon->groups_used, SEGMENT_GROUPS),
+        .n_services = segment_used(&segment->daemon->services_used, SEGMENT_SERVICES),
     };
     audit->hosts = calloc((size_t)audit->n_hosts + 1, sizeof *audit->hosts);
     audit->groups = calloc((size_t)audit->n_groups + 1, sizeof *audit->groups);

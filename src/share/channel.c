@@ -166,7 +166,7 @@ int channel_receive(struct channel *channel, struct received *received)
         memcpy(&received->head, received->bytes, sizeof received->head);
         received->payload = received->bytes + sizeof received->head;
         received->length = (size_t)length - sizeof received->head;
-        if (received->head.kind >= MSG_HELLO && received->head.kind <= MSG_ADDRESSES)
+        if (received->head.kind >= MSG_HELLO && received->head.kind < MESSAGE_END)
             return 1;
     }
     channel_close_fds(received);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "share/segment.h"
 
 /* Epochs wrap: the one that is less than half the circle ahead is the newer. */
@@ -77,7 +78,7 @@ static bool can_serve(const struct slot_row *row, uint64_t now_ns)
 uint64_t group_line_first(const struct segment *segment, uint32_t group, uint64_t now_ns,
                           uint32_t *slot_out)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
     uint64_t first = 0;
 
     for (uint32_t slot = 0; slot < n_slots; slot++) {
@@ -99,9 +100,27 @@ static bool has_line(const struct segment *segment, uint32_t group)
 
 void group_line_leave(const struct segment *segment, uint32_t slot)
 {
-    for (uint32_t group = 0; group < atomic_load(&segment->daemon->groups_used); group++)
+    uint32_t n_groups = segment_used(&segment->daemon->groups_used, SEGMENT_GROUPS);
+
+    for (uint32_t group = 0; group < n_groups; group++)
         if (has_line(segment, group))
             group_line_set_first(segment, group, slot, 0);
+}
+
+bool group_may_complain(struct group_row *row, uint64_t now_ns, uint64_t *unshown)
+{
+    uint64_t next_ns = atomic_load(&row->no_host_next_ns);
+    /* Beyond a second ahead it cannot be of our clock. */
+    bool is_early = next_ns > now_ns && next_ns - now_ns <= CLOCK_NS_PER_S;
+
+    /* Who loses the exchange was not the first in this second. */
+    if (is_early || !atomic_compare_exchange_strong(&row->no_host_next_ns, &next_ns,
+                                                    now_ns + CLOCK_NS_PER_S)) {
+        atomic_fetch_add(&row->no_host_unshown, 1);
+        return false;
+    }
+    *unshown = atomic_exchange(&row->no_host_unshown, 0);
+    return true;
 }
 
 void group_reset(const struct segment *segment, uint32_t group)
@@ -114,6 +133,8 @@ void group_reset(const struct segment *segment, uint32_t group)
     atomic_store(&row->cursor, 0);
     atomic_store(&row->epoch, 0);
     atomic_store(&row->ejected, 0);
+    atomic_store(&row->no_host_next_ns, 0);
+    atomic_store(&row->no_host_unshown, 0);
     /* Tickets go on from where they are: they need not begin at 1, but must not come twice. */
     if (!has_line(segment, group))
         return;

@@ -41,12 +41,15 @@ static struct host_row *row_of(const struct segment *segment, uint32_t host)
     return &segment->hosts[host];
 }
 
+/* Workers can write the row, and master reads it: a number that is none must harm nobody. */
+static uint32_t group_number(const struct host_row *row)
+{
+    return atomic_load(&row->group) % SEGMENT_GROUPS;
+}
+
 static struct group_row *group_of(const struct segment *segment, const struct host_row *row)
 {
-    uint32_t group = atomic_load(&row->group);
-
-    assert(group < SEGMENT_GROUPS);
-    return &segment->groups[group];
+    return &segment->groups[group_number(row)];
 }
 
 /* Places at a host */
@@ -58,7 +61,7 @@ static void touch_block(const struct segment *segment, uint32_t host)
 
 void host_touch_blocks(const struct segment *segment)
 {
-    for (uint32_t host = 0; host < atomic_load(&segment->daemon->hosts_used);
+    for (uint32_t host = 0; host < segment_used(&segment->daemon->hosts_used, SEGMENT_HOSTS);
          host += HOSTS_A_BLOCK)
         touch_block(segment, host);
 }
@@ -166,7 +169,7 @@ enum host_state host_state(const struct host_row *row, uint64_t now_ns)
 /* Every worker rebuilds its order at its next pick, and who waits looks again. */
 static void touch(const struct segment *segment, const struct host_row *row)
 {
-    group_touch(segment, atomic_load(&row->group));
+    group_touch(segment, group_number(row));
     atomic_fetch_add(&segment->daemon->change, 1);
 }
 
@@ -264,7 +267,7 @@ bool host_note_failure(const struct segment *segment, uint32_t slot, uint32_t ho
 
     /* Said beforehand, so that a kill before the epoch has moved can be made good. */
     _Atomic uint32_t *ejecting = &segment->slots[slot].ejecting;
-    atomic_store(ejecting, atomic_load(&row->group) + 1);
+    atomic_store(ejecting, group_number(row) + 1);
     bool has_ejected = eject(segment, host, rules, now_ns,
                              reason != NULL ? reason : host_failure_word(failure));
     atomic_store(ejecting, 0);
@@ -424,7 +427,7 @@ static uint64_t get(const _Atomic uint64_t *counter)
 
 void host_sum(const struct segment *segment, uint32_t host, struct host_figures *out)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
 
     memset(out, 0, sizeof *out);
     for (uint32_t slot = 0; slot < n_slots; slot++) {
@@ -483,7 +486,7 @@ static void end_use(const struct segment *segment, uint32_t host)
 void host_reset(const struct segment *segment, uint32_t host, uint32_t group)
 {
     struct host_row *row = row_of(segment, host);
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
     bool is_serving = atomic_load(&segment->daemon->state) == DAEMON_SERVING;
 
     assert(group < SEGMENT_GROUPS);

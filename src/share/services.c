@@ -63,7 +63,7 @@ void service_adjust(const struct segment *segment, uint32_t service, int64_t by)
 
 void service_sum(const struct segment *segment, uint32_t service, struct service_figures *out)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
 
     memset(out, 0, sizeof *out);
     for (uint32_t slot = 0; slot < n_slots; slot++) {
@@ -80,7 +80,7 @@ void service_sum(const struct segment *segment, uint32_t service, struct service
 
 void service_reset(const struct segment *segment, uint32_t service)
 {
-    uint32_t n_slots = atomic_load(&segment->daemon->slots_used);
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
 
     segment_raise(&segment->daemon->services_used, service + 1);
     struct service_row *row = &segment->services[service];

@@ -13,7 +13,8 @@
 
 static void settle_hosts(struct segment *segment, uint32_t slot)
 {
-    for (uint32_t host = 0; host < atomic_load(&segment->daemon->hosts_used); host++) {
+    for (uint32_t host = 0; host < segment_used(&segment->daemon->hosts_used, SEGMENT_HOSTS);
+         host++) {
         int64_t held = atomic_exchange(&host_shard(segment, slot, host)->in_flight, 0);
         if (held != 0)
             host_adjust(segment, host, -held);
@@ -24,8 +25,8 @@ static void settle_hosts(struct segment *segment, uint32_t slot)
 
 static void settle_services(struct segment *segment, uint32_t slot)
 {
-    for (uint32_t service = 0; service < atomic_load(&segment->daemon->services_used);
-         service++) {
+    for (uint32_t service = 0;
+         service < segment_used(&segment->daemon->services_used, SEGMENT_SERVICES); service++) {
         struct service_shard *shard = service_shard(segment, slot, service);
         int64_t held = atomic_exchange(&shard->connections, 0);
         atomic_store(&shard->waiting, 0);

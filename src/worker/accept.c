@@ -21,13 +21,14 @@ struct listener {
     struct service *service;
     struct accepts *accepts;
     bool is_held; /* the service is at its max_connections */
+    bool is_shut; /* it does not listen any more: master has taken it out of its group */
 };
 
 static void watch_listener(struct listener *listener)
 {
     const struct accepts *accepts = listener->accepts;
-    bool wants = listener->service != NULL && !listener->is_held && !accepts->is_full &&
-                 !accepts->is_starved;
+    bool wants = listener->service != NULL && !listener->is_held && !listener->is_shut &&
+                 !accepts->is_full && !accepts->is_starved;
 
     if (wants && !ev_is_active(&listener->watch))
         ev_io_start(accepts->relay->loop, &listener->watch);
@@ -131,6 +132,10 @@ static bool survives(struct listener *listener, int error)
     case EOPNOTSUPP:
     case ENETUNREACH:
         return true;
+    case EINVAL: /* no fault of the others, which serve on */
+        listener->is_shut = true;
+        watch_listener(listener);
+        return false;
     default:
         pause_starved(listener->accepts, error);
         return false;
@@ -251,7 +256,7 @@ static void assign(struct listener *listener, struct generation *generation,
     struct generation *before = listener->generation;
     listener->generation = generation_get(generation);
     listener->service = service;
-    listener->is_held = false;
+    listener->is_held = listener->is_shut = false;
     if (before != NULL)
         generation_put(before);
     watch_listener(listener);

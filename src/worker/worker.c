@@ -12,6 +12,7 @@
 
 #include "base/counter.h"
 #include "base/task.h"
+#include "net/poller.h"
 #include "relay/queue.h"
 #include "relay/sweep.h"
 #include "relay/tunnel.h"
@@ -19,7 +20,7 @@
 #include "share/channel.h"
 #include "worker/accept.h"
 #include "worker/bellwatch.h"
-#include "worker/spare.h"
+#include "worker/budget.h"
 
 enum {
     SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
@@ -50,6 +51,7 @@ struct worker {
     int access_fd, log_fd;
     uint32_t n_workers; /* as told at the start */
     bool is_draining, is_done;
+    int exit_status;
 };
 
 /* ---- talking to master ---- */
@@ -61,6 +63,15 @@ static void say(struct worker *w, enum message_kind kind, uint64_t generation, c
 
     if (channel_send(&w->channel, &message, text, length, NULL, 0) != 0)
         log_warning("cannot answer master: %s", strerror(errno));
+}
+
+/* Before it works: the reason is master's to log, with how it goes on. Keeps to one line. */
+static void say_failed(struct worker *w, const char *what, int reason)
+{
+    char why[256];
+
+    snprintf(why, sizeof why, "%s: %s", what, strerror(reason));
+    say(w, MSG_FAILED, 0, why);
 }
 
 /* ---- generations ---- */
@@ -143,11 +154,11 @@ static void apply_global(struct worker *w, const struct model_global *global)
     ev_timer_again(w->relay.loop, &w->heartbeat);
 }
 
-/* Descriptors for other things than connections, among them a bell for each slot ever in use. */
-static uint64_t reserved_fds(const struct worker *w)
+/* How many bells it may come to hold: one for each slot ever in use. */
+static uint32_t most_bells(const struct worker *w)
 {
-    uint32_t n_slots = atomic_load(&w->segment.daemon->slots_used);
-    return spare_reserved(n_slots > w->n_workers ? n_slots : w->n_workers);
+    uint32_t n_slots = segment_used(&w->segment.daemon->slots_used, SEGMENT_SLOTS);
+    return n_slots > w->n_workers ? n_slots : w->n_workers;
 }
 
 static void commit(struct worker *w, uint64_t id, uint64_t most_open)
@@ -165,7 +176,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->current->owner = w;
     w->current->parked_count = &w->relay.n_parked;
     accepts_commit(&w->accepts, w->current);
-    w->accepts.most_open = spare_fit(reserved_fds(w), most_open);
+    w->accepts.most_open = budget_connections(most_bells(w), most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
     warm_start(&w->relay, w->current);
@@ -226,6 +237,17 @@ static void on_master_gone(struct worker *w)
     ev_io_stop(w->relay.loop, &w->on_channel);
     accepts_abandon(&w->accepts);
     w->is_draining = true;
+}
+
+/*
+ * What was said is lost, and with it we no longer know what master believes of us: descriptors cut
+ * off for want of room, for one. A new worker in this slot gets everything anew.
+ */
+static void on_message_lost(struct worker *w, int error)
+{
+    log_error("cannot hear master (%s): ending, to be replaced", strerror(error));
+    w->exit_status = EXIT_FAILURE;
+    stop_now(w);
 }
 
 /* ---- messages ---- */
@@ -323,7 +345,9 @@ static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int reve
         if (got > 0)
             handle(w, &w->received);
     }
-    if (got < 0)
+    if (got < 0 && errno != 0)
+        on_message_lost(w, errno);
+    else if (got < 0)
         on_master_gone(w);
 }
 
@@ -446,26 +470,21 @@ static void on_bell(struct relay *relay)
     accepts_make_room(&w->accepts);
 }
 
-static unsigned int loop_flags(uint32_t poller)
-{
-    static const unsigned int backends[] = {
-        [POLLER_AUTO] = EVBACKEND_EPOLL,        [POLLER_EPOLL] = EVBACKEND_EPOLL,
-        [POLLER_LINUXAIO] = EVBACKEND_LINUXAIO, [POLLER_IOURING] = EVBACKEND_IOURING,
-        [POLLER_POLL] = EVBACKEND_POLL,         [POLLER_SELECT] = EVBACKEND_SELECT,
-    };
-    bool is_known = poller < sizeof backends / sizeof *backends;
-    return EVFLAG_NOENV | (is_known ? backends[poller] : EVBACKEND_EPOLL);
-}
-
 static int init_relay(struct worker *w, const struct hello *hello)
 {
     struct relay *relay = &w->relay;
 
-    relay->loop = ev_loop_new(loop_flags(hello->poller));
+    relay->loop = poller_open(hello->poller);
+    if (relay->loop == NULL) {
+        say_failed(w, "poller: no event loop can be had", errno);
+        return -1;
+    }
     relay->scratch = malloc(SCRATCH_BYTES);
     relay->scratch_bytes = SCRATCH_BYTES;
-    if (relay->loop == NULL || relay->scratch == NULL)
+    if (relay->scratch == NULL) {
+        say_failed(w, "no buffer can be had", errno);
         return -1;
+    }
     relay->segment = &w->segment;
     relay->slot = hello->slot;
     relay->now_ns = clock_now_ns();
@@ -487,7 +506,7 @@ static int init_relay(struct worker *w, const struct hello *hello)
     random_init(&relay->random, 0);
     relay->access.fd = w->access_fd;
     relay->access.daemon = w->segment.daemon;
-    spare_share(relay, reserved_fds(w), hello->max_connections);
+    budget_share(relay, most_bells(w), hello->max_connections);
     accepts_init(&w->accepts, relay, hello->max_connections);
     return 0;
 }
@@ -538,7 +557,7 @@ static int take_hello(struct worker *w, struct hello *hello)
     log_set_level((enum log_level)hello->log_level);
     log_to_fd(w->log_fd);
     if (segment_attach(&w->segment, message->fds[0]) != 0) {
-        log_error("cannot map the shared segment: %s", strerror(errno));
+        say_failed(w, "cannot map the shared segment", errno);
         return -1;
     }
     w->row = &w->segment.slots[hello->slot];
@@ -552,6 +571,7 @@ static void fini(struct worker *w)
 
     life_bury(relay);
     access_log_flush(&relay->access);
+    access_log_fini(&relay->access);
     task_threads_free(w->tasks);
     accepts_fini(&w->accepts);
     if (w->prepared != NULL)
@@ -592,14 +612,14 @@ int worker_main(int channel_fd)
     if (take_hello(w, &hello) != 0)
         goto end;
     w->tasks = task_threads_new(1);
-    if (w->tasks == NULL || init_relay(w, &hello) != 0) {
-        log_error("cannot start: %s", strerror(errno));
+    if (w->tasks == NULL)
+        say_failed(w, "cannot start a thread", errno);
+    if (w->tasks == NULL || init_relay(w, &hello) != 0)
         goto end;
-    }
     start_watchers(w);
     run(w);
+    status = w->exit_status;
     fini(w);
-    status = EXIT_SUCCESS;
 end:
     free(w);
     return status;

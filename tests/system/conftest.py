@@ -13,6 +13,7 @@ import harness  # noqa: E402  (found through the path above)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "san_subset: also runs against the sanitizer build, with lower load")
+    config.addinivalue_line("markers", "unsanitized: asks for less than the sanitizer build needs; left out there")
     config.addinivalue_line("markers", "soak: long; runs only when asked for with -m soak")
     config.addinivalue_line("markers", "alone: measures time or processor use; runs with nothing beside it")
 

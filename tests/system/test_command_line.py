@@ -56,6 +56,8 @@ def test_help_names_every_option_on_stdout():
     for short, long in OPTIONS.items():
         assert re.search(rf"(^|\s){short}\b", said.out, re.M), (short, said)
         assert long is None or long in said.out, (long, said)
+    for key in ("workers = auto", "[service NAME]", "idle_timeout = 5m", "scheduler = roundrobin"):
+        assert key in said.out, (key, said)
     assert gaidaros("--help").out == said.out
 
 
@@ -210,12 +212,46 @@ def test_signalling_reports_whether_it_worked(daemon, host):
     assert running.generation() == generation + 1
     with open(running.file, "w", encoding="utf-8") as file:
         file.write(good)
-    assert gaidaros("-c", running.file, "-s", "reopen").status == 0
+    said = gaidaros("-c", running.file, "-s", "reopen")
+    assert said.status == 0 and "logs reopened" in said.out, said
     visit(port)
     said = gaidaros("-c", running.file, "-s", "quit", timeout=30)
     assert said.status == 0, said
     assert running.process.wait(15) == 0
     running.stop(settle=False)
+
+
+def test_reopening_tells_why_it_failed(daemon, host, folder):
+    one, port = host("one"), free_port()
+    os.mkdir(folder / "logs")
+    running = daemon(config(port, [one], glob=f"access_log = {folder}/logs/access.log"), workers=1)
+    running.allow_errors("not reopened")
+    os.rename(folder / "logs", folder / "away")
+    # The file's own check would refuse it: the daemon is asked about the configuration it has.
+    other = folder / "other.conf"
+    other.write_text(f"[global]\npidfile = {running.pidfile}\ncontrol = {running.control}\n[service web]\n"
+                     f"listen = 127.0.0.1:{port}\ngroup = main\n[group main]\nhost = a {one.address}\n")
+    said = gaidaros("-c", other, "-s", "reopen")
+    assert said.status == 1 and f"{running.file}:" in said.err and "[global] access_log:" in said.err, said
+    os.rename(folder / "away", folder / "logs")
+    said = gaidaros("-c", other, "-s", "reopen")
+    assert said.status == 0 and "logs reopened" in said.out, said
+    visit(port)
+
+
+@pytest.mark.parametrize("word,line", [("reload", "generation 2 serves"), ("reopen", "logs reopened")])
+def test_without_a_control_socket_it_is_only_signalled(one_line, host, folder, word, line):
+    """There is nobody to answer; that much is said, and the log has the rest."""
+    one, port = host("one"), free_port()
+    file = folder / "g.conf"
+    file.write_text(f"[global]\nworkers = 1\npidfile = {folder}/x.pid\ncontrol =\n[service web]\n"
+                    f"listen = 127.0.0.1:{port}\ngroup = main\n[group main]\nhost = a {one.address}\n")
+    one_line("-f", "-c", file)
+    wait_until(lambda: listening(port), what="the daemon to listen")
+    wait_until(lambda: "generation 1 serves" in (folder / "log").read_text(), what="the daemon to serve")
+    said = gaidaros("-c", file, "-s", word)
+    assert said.status == 0 and "without a control socket" in said.out, said
+    wait_until(lambda: line in (folder / "log").read_text(), what=line)
 
 
 # K6: the surroundings of a start

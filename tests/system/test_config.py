@@ -311,7 +311,7 @@ def test_tiny_limits_end_in_a_word_and_not_in_a_crash(tmp_path, limit):
     assert said.status == 0 or said.err.strip(), said
 
 
-@pytest.mark.skipif(SAN, reason="the sanitizers need more address space than this")
+@pytest.mark.unsanitized  # they need more address space than this
 def test_little_address_space_ends_in_a_word_and_not_in_a_crash(tmp_path):
     said = gaidaros("-c", put(tmp_path, text_of()), "-t", wrap=("prlimit", "--as=33554432"))
     assert said.status in (0, 1, ERRORS, 127), said

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from command import gaidaros
 from harness import SAN, Daemon, assert_no_loss, child_env, connect, free_port, process_alive, scaled_rate, session_pids, \
     wait_until
 from scene import children, config, echo, is_refused, listening, stop_processes, visit
@@ -102,6 +103,50 @@ def test_a_killed_director_comes_back_and_costs_nothing(daemon, host, load):
     assert running.worker_pids() == pids
     running.reload(config(port, [one], group="queue_timeout = 7s"))
     assert_no_loss(work.stop_after(100), 100)
+
+
+@pytest.mark.san_subset
+def test_a_hung_director_is_replaced_and_costs_nothing(daemon, host, load):
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one], glob=QUICK), workers=2)
+    running.allow_errors("director")
+    work = load(f"127.0.0.1:{port}", short=scaled_rate(500), long=20, interval=100)
+    pids = running.worker_pids()
+    (director,) = children(running, "director")
+    stop_processes([director])
+    wait_until(lambda: not process_alive(director) and running.healthz() == 200, what="another director to answer")
+    now = running.running()
+    assert now["director_restarts"] == 1 and now["reloads"]["failed"] == 0
+    assert running.worker_pids() == pids and [row["restarts"] for row in now["workers"]] == [0, 0]
+    assert_no_loss(work.stop_after(100), 100)
+    assert any("director" in line and "stuck" in line for line in running.log_lines(" warning ")), running.log_text()
+
+
+@pytest.mark.san_subset
+def test_an_order_to_reload_does_not_wait_for_a_hung_director(daemon, host):
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one], glob=QUICK), workers=2)
+    running.allow_errors("director")
+    (director,) = children(running, "director")
+    stop_processes([director])
+    done = gaidaros("-s", "reload", "-c", running.file)
+    assert done.status == 0, done
+    assert "reload" in done.out, done  # by the next director, or by a signal
+    wait_until(lambda: running.healthz() == 200 and running.generation() == 2, what="the reload to be committed")
+
+
+@pytest.mark.soak
+def test_an_order_to_reload_does_not_wait_for_ever(daemon, host):
+    """A director that has taken the order and never answers: here because master is stopped."""
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    stop_processes([running.pid])
+    try:
+        done = gaidaros("-s", "reload", "-c", running.file, timeout=120)
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+    assert done.status == 0 and "told to reload" in done.out, done
+    wait_until(lambda: running.healthz() == 200 and running.generation() >= 2, what="the reload to be committed")
 
 
 # G10: signals

@@ -4,10 +4,12 @@
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -288,6 +290,47 @@ def test_a_worker_that_crashes_at_every_start_is_started_less_and_less_often(dae
     assert_no_loss(load(f"127.0.0.1:{port}", short=500, duration=1).wait(), 100)
 
 
+def test_a_worker_that_cannot_start_is_alerted_of_once_with_its_reason(daemon, host):
+    """G6, not by a crash: without room for the segment it says why and ends, and master tries again."""
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one], glob=QUICK), workers=2)
+    running.allow_errors("worker 1 ")
+    unlimited = resource.prlimit(running.pid, resource.RLIMIT_AS, (1 << 30, resource.RLIM_INFINITY))
+    since = len(running.log_text())
+    os.kill(row_of(running, 1)["pid"], signal.SIGKILL)
+    wait_until(lambda: "next try in 1600 ms" in running.log_text()[since:], what="the fifth try")
+    resource.prlimit(running.pid, resource.RLIMIT_AS, unlimited)
+    told = running.log_text()[since:].splitlines()
+    tries = [line for line in told if "before it was ready" in line]
+    assert len(tries) >= 5 and all("cannot map the shared segment: Cannot allocate memory" in t for t in tries), told
+    assert sum(" error " in line for line in told) == 1, told
+    wait_for_workers(running, 2, 30)
+    visit(port)
+
+
+def test_a_daemon_whose_workers_crash_at_the_first_start_goes_on_trying(daemon, host, folder):
+    """G6, with the crash there from the beginning: one alert, and it serves once the cause is gone."""
+    open_to_nobody(folder)
+    one, port, crash = host("one"), free_port(), str(folder / "crash")
+    with open(crash, "w", encoding="ascii"):
+        pass
+    running = daemon(config(port, [one], glob=QUICK), workers=2, binary=HOOKS_BIN, start=False,
+                     env={"GAIDAROS_TEST_CRASH": crash})
+    running.allow_errors("worker")
+    first = threading.Thread(target=running.start)
+    first.start()
+    try:
+        wait_until(lambda: os.path.exists(running.log) and "next try in 800 ms" in running.log_text(),
+                   what="the fourth try")
+        told = running.log_text().splitlines()
+        assert sum(" error " in line for line in told) == 1, told
+    finally:
+        os.unlink(crash)
+        first.join()
+    wait_for_workers(running, 2, 30)
+    visit(port)
+
+
 def test_a_reload_works_while_a_worker_crashes_at_every_start(daemon, host, folder):
     open_to_nobody(folder)
     one, two, port, crash = host("one"), host("two"), free_port(), str(folder / "crash")
@@ -353,15 +396,16 @@ def kill_at_random(daemon, host, load, rounds, seed):
     running = daemon(config(port, [], group=group + rows), workers=4)
     running.allow_errors("worker")
     work = load(f"127.0.0.1:{port}", parallel=24, timeout=5000, size=200)
-    killed = 0
-    while killed < rounds:
-        pids = children(running, "worker")
+    killed = set()  # nobody twice: one that dies is still there for a moment, and is replaced once
+    while len(killed) < rounds:
+        pids = [pid for pid in children(running, "worker") if pid not in killed]
         if not pids:
             continue
         time.sleep(dice.uniform(0, 0.03))
         with contextlib.suppress(ProcessLookupError):
-            os.kill(dice.choice(pids), signal.SIGKILL)
-            killed += 1
+            victim = dice.choice(pids)
+            os.kill(victim, signal.SIGKILL)
+            killed.add(victim)
     wait_for_workers(running, 4, 30)
     served = work.stat()["short"]["ok"]
     wait_until(lambda: work.stat()["short"]["ok"] > served + 500, what="the load to go on")

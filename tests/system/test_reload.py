@@ -2,8 +2,10 @@
 """A reload loses nothing, a broken one changes nothing (F1, F2, F4-F6, F12)."""
 
 import os
+import re
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from command import AS_NOBODY, gaidaros, open_to_nobody
 from configs import CASES
 from harness import SAN, Descriptors, assert_no_loss, connect, free_port, scaled_rate, wait_until
-from scene import (config, continue_processes, echo, full_load, is_refused, listening, stop_processes, visit,
+from scene import (children, config, continue_processes, echo, full_load, is_refused, listening, stop_processes, visit,
                    wait_for_workers)
 
 LONG = 50 if SAN else 200
@@ -164,6 +166,67 @@ def test_a_file_gone_bad_changes_nothing(daemon, host, what):
 
 
 @pytest.mark.san_subset
+def test_a_failed_reload_is_shown_until_a_good_one(daemon, host):
+    """F4: on the page, in running.json and running.txt, with file and line; a new director knows it too."""
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=1)
+    running.allow_errors("reload failed|retries")
+    assert running.running()["last_reload"] is None
+    running.reload(config(port, [one], service="retries = <x>"), ok=False)
+    with open(running.file, encoding="utf-8") as file:
+        line = next(n for n, text in enumerate(file, 1) if text.startswith("retries"))
+    place = f"{running.file}:{line}: [service web] retries:"
+
+    def is_shown():
+        last = running.running()["last_reload"]
+        return last and not last["ok"] and place in last["message"] and last["time"].endswith("Z")
+
+    wait_until(is_shown, what="the failed reload in running.json")
+    page, text = running.http("GET", "/").text, running.http("GET", "/running.txt").text
+    assert place in page and 'id="reload" role="alert">' in page and "<x>" not in page
+    assert re.search(rf"(?m)^reload +failed \S+Z {re.escape(place)}", text), text
+    (director,) = set(running.pids()) - {running.pid, *running.worker_pids()}
+    os.kill(director, signal.SIGKILL)
+    wait_until(lambda: running.healthz() == 200 and running.running()["director_restarts"] == 1,
+               what="another director")
+    wait_until(is_shown, what="the failed reload at the new director")
+    running.reload(config(port, [one]))
+    wait_until(lambda: running.running()["last_reload"]["ok"], what="the good reload in running.json")
+    assert 'id="reload" role="alert" hidden' in running.http("GET", "/").text
+    assert "\nreload " not in running.http("GET", "/running.txt").text
+
+
+@pytest.mark.san_subset
+def test_old_generations_live_as_long_as_their_connections(daemon, host):
+    """F2: running.json counts them; lifetime bounds them."""
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    wait_until(lambda: running.running()["generations"] == 1, what="one generation")
+    sessions = []
+    for turn in range(5):
+        sessions.append(connect(f"127.0.0.1:{port}"))
+        echo(sessions[-1])
+        running.reload(config(port, [one], service=f"retries = {turn % 3}"))
+    wait_until(lambda: running.running()["generations"] == 6, what="five old generations beside the current one")
+    for left, session in zip((5, 4, 3, 2, 1), sessions):
+        echo(session)
+        session.close()
+        wait_until(lambda: running.running()["generations"] == left, what="a generation to go")  # noqa: B023
+    with connect(f"127.0.0.1:{port}") as session:
+        running.reload(config(port, [one], service="lifetime = 1s"))
+        with connect(f"127.0.0.1:{port}") as bounded:
+            echo(bounded)
+            echo(session)
+            running.reload(config(port, [one]))
+            assert running.running()["generations"] >= 2
+            bounded.settimeout(20)
+            assert bounded.recv(1) == b""
+            wait_until(lambda: running.running()["generations"] == 2, what="the bounded generation to go")
+            echo(session)
+    wait_until(lambda: running.running()["generations"] == 1, what="all old generations to go")
+
+
+@pytest.mark.san_subset
 @pytest.mark.parametrize("fault", ["in_use", "foreign"])
 def test_a_listener_that_cannot_be_had_binds_none(daemon, host, load, fault):
     one, port, fresh = host("one"), free_port(), free_port()
@@ -311,3 +374,44 @@ def test_a_check_of_the_file_touches_nothing(daemon, host, load):
     assert traces() == before and listening(port) == sockets
     assert_no_loss(work.stop_after(100), 100)
     wait_for_workers(running, 2)
+
+
+@pytest.mark.san_subset
+def test_who_waits_for_a_reload_is_answered_though_the_doors_have_changed(daemon, host):
+    """New admin addresses mean a new director: not while somebody waits at the old one."""
+    one, port, door = host("one"), free_port(), free_port()
+    patient = "adopt_timeout = 20s\nstuck_timeout = 60s\n"
+    running = daemon(config(port, [one], glob=patient), workers=2)
+    (director,) = children(running, "director")
+    running.write(config(port, [one], glob=patient, admin=f"listen = 127.0.0.1:{door}"))
+    as_json = {"Content-Type": "application/json"}
+    assert running.http("POST", "/api/reload", "{}", as_json).status == 200
+    held = running.worker_pids()[:1]
+    stop_processes(held)
+    answers = []
+    waiter = threading.Thread(target=lambda: answers.append(running.http("POST", "/api/reload", "{}", as_json, 30)))
+    waiter.start()
+    time.sleep(1)  # well beyond the moment that the old director is given for its last answer
+    continue_processes(held)
+    waiter.join(30)
+    assert [answer.status for answer in answers] == [200], answers
+    wait_until(lambda: children(running, "director") not in ([], [director]), what="a director with the new doors")
+    wait_until(lambda: running.healthz() == 200, what="the new director to answer")
+    wait_for_workers(running, 2)
+
+
+def test_workers_that_left_with_all_their_addresses_come_back(daemon, host):
+    """Their slots are used again, and what listens there is not taken away a few seconds later."""
+    one, first, second = host("one"), free_port(), free_port()
+    running = daemon(config(first, [one], glob="workers = 2"))
+    running.reload(config(second, [one], glob="workers = 1"))
+    wait_until(lambda: is_refused(first), what="the old address to be closed")
+    wait_until(lambda: len(children(running, "worker")) == 1, what="the second worker to end")
+    running.reload(config(second, [one], glob="workers = 2"))
+    wait_for_workers(running, 2)
+    end = time.monotonic() + 5  # a leaving worker's sockets are closed after three quiet seconds
+    while time.monotonic() < end:
+        assert listening(second) == 2
+        visit(second)
+        time.sleep(0.1)
+    assert [row["accept_paused_total"] for row in running.running()["workers"]] == [0, 0]

@@ -93,6 +93,15 @@ def service():
     shutil.rmtree(folder)
 
 
+def test_the_unit_leaves_master_what_it_needs():
+    """The capabilities of the systemd unit are those that master keeps, and one for a later version."""
+    with open(os.path.join(ROOT, "src", "master", "privileges.c"), encoding="utf-8") as file:
+        kept = set(re.findall(r"CAP_\w+", re.search(r"needed\[\] = \{(.*?)\}", file.read(), re.S).group(1)))
+    with open(os.path.join(ROOT, "etc", "systemd", "gaidaros.service"), encoding="utf-8") as file:
+        (line,) = re.findall(r"(?m)^CapabilityBoundingSet=(.*)$", file.read())
+    assert len(kept) >= 6 and set(line.split()) == kept | {"CAP_NET_RAW"}
+
+
 @need_root
 def test_script_starts_reloads_restarts_and_stops(service):
     assert service("status") == 3, service.said

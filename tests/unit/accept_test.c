@@ -365,6 +365,25 @@ static void want_of_descriptors_pauses_and_passes(void **state)
     close_fixture(&f);
 }
 
+static void socket_that_was_shut_stops_alone(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, two_services, MOST);
+    int shut = add(&f, 0, RIG_SLOT);
+    add(&f, 1, RIG_SLOT);
+    accepts_commit(&f.accepts, f.rig.generation);
+    assert_int_equal(shutdown(shut, SHUT_RD), 0);
+    assert_accepts(&f, 1);
+    for (int i = 0; i < 10; i++)
+        rig_turn(&f.rig);
+    assert_int_equal(paused(&f), 0);
+    assert_sleeps(&f.rig);
+    assert_accepts(&f, 1);
+    close_fixture(&f);
+}
+
 static bool is_open(int fd)
 {
     return fcntl(fd, F_GETFD) >= 0;
@@ -454,6 +473,7 @@ int main(void)
         cmocka_unit_test(end_of_a_connection_makes_room),
         cmocka_unit_test(raised_limit_makes_room),
         cmocka_unit_test(want_of_descriptors_pauses_and_passes),
+        cmocka_unit_test(socket_that_was_shut_stops_alone),
         cmocka_unit_test(dropped_listener_accepts_no_more),
         cmocka_unit_test(adopted_sockets_outlive_a_drop_until_released),
         cmocka_unit_test(abandon_closes_at_once),

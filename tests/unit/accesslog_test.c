@@ -19,15 +19,20 @@ struct fixture {
     char got[ACCESS_BATCH_BYTES + 1];
 };
 
-static void open_fixture(struct fixture *f, const char *global)
+static void open_pipe(struct fixture *f)
 {
     int fds[2];
 
-    rig_open(&f->rig, "[global]\n%s\n" SERVICE, global);
     f->c = rig_admit(&f->rig, &f->client);
     assert_int_equal(pipe2(fds, O_DIRECT | O_NONBLOCK | O_CLOEXEC), 0);
     f->read_fd = fds[0];
     f->write_fd = f->rig.relay.access.fd = fds[1];
+}
+
+static void open_fixture(struct fixture *f, const char *global)
+{
+    rig_open(&f->rig, "[global]\n%s\n" SERVICE, global);
+    open_pipe(f);
 }
 
 static void close_fixture(struct fixture *f)
@@ -155,6 +160,31 @@ static void json_line_tells_the_same(void **state)
     close_fixture(&f);
 }
 
+/* A name may hold any byte but blanks and control characters: no line of the log breaks by it. */
+static void json_line_escapes_names(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    rig_open(&f.rig, "[global]\naccess_log = access.log\naccess_format = json\n"
+                     "[service a\\b]\nlisten = 127.0.0.1:8080\ngroup = \"c\\\\d\"\n"
+                     "[group c\\d]\nhost = \"x\\\"\\xff\\\\y\" 127.0.0.1:1\n");
+    open_pipe(&f);
+    rig_claim(f.c, 0);
+    f.c->outcome = OUTCOME_OK;
+    add(&f);
+    flush(&f);
+    assert_true(receive(&f) > 0);
+    json_t *line = json_loads(f.got, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(line);
+    assert_string_equal(word(line, "service"), "a\\b");
+    assert_string_equal(word(line, "group"), "c\\d");
+    assert_string_equal(word(line, "host"), "x\"\xef\xbf\xbd\\y");
+    json_decref(line);
+    live_on(&f);
+    close_fixture(&f);
+}
+
 static void no_host_is_a_dash(void **state)
 {
     struct fixture f;
@@ -263,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_line_tells_all),
         cmocka_unit_test(json_line_tells_the_same),
+        cmocka_unit_test(json_line_escapes_names),
         cmocka_unit_test(no_host_is_a_dash),
         cmocka_unit_test(v6_client_is_in_brackets),
         cmocka_unit_test(nothing_is_written_where_it_is_off),

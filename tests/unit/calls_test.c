@@ -75,6 +75,11 @@ static void close_log_is_master_s_to_do(void **state)
     assert_int_equal(begin(&asked, "closeLog", ACCESS_READONLY, "", &answer), CALL_ANSWERED);
     assert_int_equal(answer.status, 403);
     assert_int_equal(asked.reopens, 1);
+    begin(&asked, "reload", ACCESS_FULL, "", &answer);
+    assert_int_equal(asked.reopens, 1);
+    asked.error = ENOBUFS;
+    assert_int_equal(begin(&asked, "closeLog", ACCESS_FULL, "", &answer), CALL_ANSWERED);
+    assert_int_equal(answer.status, 503);
     answer_fini(&answer);
 }
 

@@ -267,7 +267,7 @@ static void refuses_an_unknown_kind(void **state)
     struct message message = {.kind = 0};
 
     refuses_nonsense(*state, &message, sizeof message);
-    message.kind = MSG_ADDRESSES + 1;
+    message.kind = MESSAGE_END;
     refuses_nonsense(*state, &message, sizeof message);
     message.kind = UINT32_MAX;
     refuses_nonsense(*state, &message, sizeof message);

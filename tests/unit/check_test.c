@@ -163,9 +163,23 @@ static void more_than_the_segment_holds_is_refused(void **state)
     text_fini(&text);
 }
 
+static void the_page_has_so_many_addresses_at_most(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_add(&text, BASE_LINES "[admin]\n");
+    for (unsigned i = 0; i < CHECK_MOST_DOORS; i++)
+        text_printf(&text, "listen = 127.0.0.1:%u\n", 20000 + i);
+    conf_free(load_good(text.at));
+    text_add(&text, "listen = 127.0.0.1:30000\n");
+    assert_refused(text.at, "[admin] listen: 33 addresses are more than 32");
+    text_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_page_has_so_many_addresses_at_most),
         cmocka_unit_test(one_address_has_one_listener),
         cmocka_unit_test(a_wildcard_covers_its_port),
         cmocka_unit_test(admin_and_services_share_no_address),

@@ -64,14 +64,14 @@ static inline void file_make(const char *folder, const char *name, const char *t
 
 static inline struct model *load_path(const char *path, struct problems *problems)
 {
-    const struct conf_request request = {.path = path, .is_root = geteuid() == 0};
+    const struct conf_request request = {.path = path};
     return conf_load(&request, problems);
 }
 
 /* As a command line without a file would. */
 static inline struct model *load_text(const char *text, struct problems *problems)
 {
-    const struct conf_request request = {.text = text, .is_root = geteuid() == 0};
+    const struct conf_request request = {.text = text};
     return conf_load(&request, problems);
 }
 

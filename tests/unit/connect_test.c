@@ -252,6 +252,19 @@ static void own_shortage_is_not_the_hosts_fault(void **state)
     close_fixture(&f);
 }
 
+static void socket_that_cannot_be_tuned_is_not_the_hosts_fault(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f);
+    /* As where the kernel says EPERM: the key was good when it was read. */
+    f.c->service->host_options.congestion = "nosuchcc";
+    assert_int_equal(attempt(f.c), CONNECT_SHORTAGE);
+    assert_int_equal(errno, ENOENT);
+    close_fixture(&f);
+}
+
 /* A host across a real network would answer no early send: it is asked now and then only. */
 static void sends_that_come_too_early_are_given_up(void **state)
 {
@@ -496,6 +509,7 @@ int main(void)
         cmocka_unit_test(tried_list_never_overflows),
         cmocka_unit_test(failing_host_is_ejected),
         cmocka_unit_test(own_shortage_is_not_the_hosts_fault),
+        cmocka_unit_test(socket_that_cannot_be_tuned_is_not_the_hosts_fault),
         cmocka_unit_test(sends_that_come_too_early_are_given_up),
         cmocka_unit_test(success_is_counted),
         cmocka_unit_test(host_socket_is_tuned),

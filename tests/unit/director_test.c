@@ -25,6 +25,7 @@
 #include "net/ask.h"
 #include "share/channel.h"
 #include "share/segment.h"
+#include "share/settle.h"
 
 /* A running director, its channel, what it was given. */
 struct rig {
@@ -326,6 +327,24 @@ static void rings_every_bell_when_a_row_was_changed(void **state)
     assert_int_equal(stop(rig), 0);
 }
 
+/* As a worker that was killed between raising the total and its own shard leaves it. */
+static void lowers_a_total_that_a_killed_worker_left_too_high(void **state)
+{
+    struct rig *rig = *state;
+    struct host_row *row = &rig->segment.hosts[0];
+    commit(rig, 1);
+    segment_use_slot(&rig->segment, 0);
+    segment_raise(&rig->segment.daemon->hosts_used, 1);
+    atomic_store(&row->in_flight, 1);
+    settle_slot(&rig->segment, 0); /* it was leaving: no other takes its place */
+    uint64_t end_ns = clock_now_ns() + 20 * CLOCK_NS_PER_S;
+    while (atomic_load(&row->in_flight) != 0) {
+        assert_true(clock_now_ns() < end_ns);
+        usleep(10000);
+    }
+    assert_int_equal(stop(rig), 0);
+}
+
 static void writes_every_line_before_it_ends(void **state)
 {
     struct rig *rig = *state;
@@ -369,6 +388,7 @@ int main(void)
         RIG_TEST(passes_a_reload_to_master),
         RIG_TEST(passes_close_log_to_master),
         RIG_TEST(rings_every_bell_when_a_row_was_changed),
+        RIG_TEST(lowers_a_total_that_a_killed_worker_left_too_high),
         RIG_TEST(writes_every_line_before_it_ends),
         RIG_TEST(ends_when_master_is_gone),
     };

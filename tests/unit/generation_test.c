@@ -3,6 +3,7 @@
 #include "relay/generation.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "relay_rig.h"
@@ -14,7 +15,6 @@ static const char text[] =
     "user_timeout = 7s\ncongestion = reno\n"
     "[group main]\nhost = a 127.0.0.1:1\nhost = b 127.0.0.1:2\n"
     "eject_failures = 3\neject_time = 4s\neject_most = 50%\n"
-    "congestion = cubic\n"
     "[group spare]\nhost = c 127.0.0.1:3\n";
 
 static const char one_host[] = RIG_SERVICE RIG_GROUP "host = a 127.0.0.1:1\n";
@@ -96,14 +96,32 @@ static void host_sockets_are_tuned_as_the_service_says(void **state)
     rig_close(&rig);
 }
 
+/* Two congestion controls that anybody may use here; false when there is but one. */
+static bool find_two_words(char first[16], char second[16])
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/tcp_allowed_congestion_control", "re");
+    int n = file != NULL ? fscanf(file, "%15s %15s", first, second) : 0;
+    if (file != NULL)
+        fclose(file);
+    return n == 2;
+}
+
 static void group_congestion_stands_over_the_service_one(void **state)
 {
     struct relay_rig rig;
+    char first[16], second[16];
 
     (void)state;
-    rig_open(&rig, "%s", text);
-    assert_string_equal(rig.generation->services[0].ways[0].host_options.congestion, "reno");
-    assert_string_equal(rig.generation->services[1].ways[0].host_options.congestion, "cubic");
+    if (!find_two_words(first, second))
+        skip();
+    rig_open(&rig,
+             "[service web]\nlisten = 127.0.0.1:8080\ngroup = spare\ncongestion = %s\n"
+             "[service two]\nlisten = 127.0.0.1:8081\ngroup = main\ncongestion = %s\n"
+             "[group main]\nhost = a 127.0.0.1:1\ncongestion = %s\n"
+             "[group spare]\nhost = c 127.0.0.1:3\n",
+             first, first, second);
+    assert_string_equal(rig.generation->services[0].ways[0].host_options.congestion, first);
+    assert_string_equal(rig.generation->services[1].ways[0].host_options.congestion, second);
     rig_close(&rig);
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "share/segment.h"
 
 #define LINE_NOW UINT64_C(100000000000)
@@ -203,9 +204,31 @@ static void a_dead_worker_leaves_every_line(void **state)
     assert_true(group_line_ticket(&segment->groups[6]) > before);
 }
 
+/* Two workers, or two generations of one, share the row. */
+static void one_complaint_a_second_over_all(void **state)
+{
+    (void)state;
+    struct segment segment;
+    uint64_t unshown = 99, start_ns = 5 * CLOCK_NS_PER_S;
+    assert_int_equal(segment_create(&segment, NULL), 0);
+    group_reset(&segment, 3);
+    struct group_row *row = &segment.groups[3];
+    assert_true(group_may_complain(row, start_ns, &unshown));
+    assert_int_equal(unshown, 0);
+    for (uint64_t i = 0; i < 10; i++)
+        assert_false(group_may_complain(row, start_ns + i * 99999999, &unshown));
+    assert_true(group_may_complain(row, start_ns + CLOCK_NS_PER_S, &unshown));
+    assert_int_equal(unshown, 10);
+    /* A process whose clock was far ahead has left its mark: it holds nobody for long. */
+    atomic_store(&row->no_host_next_ns, start_ns + 1000 * CLOCK_NS_PER_S);
+    assert_true(group_may_complain(row, start_ns + 3 * CLOCK_NS_PER_S, &unshown));
+    segment_fini(&segment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_complaint_a_second_over_all),
         cmocka_unit_test(goes_round_the_cycle),
         cmocka_unit_test(begins_anew_with_a_new_epoch),
         cmocka_unit_test(is_not_thrown_back_by_a_worker_behind),

@@ -6,10 +6,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "conf/directives.h"
 
 enum { WORDS = 16 };
 
@@ -197,6 +200,15 @@ static void help_names_every_option_but_the_hidden(void **state)
             fail_msg("help does not name %s", shown);
     }
     assert_null(strstr(out.at, "--manual"));
+    size_t n;
+    const struct directive *rows = directives_all(&n);
+    for (size_t i = 0; i < n; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "\n  %s = ", rows[i].key);
+        if (!rows[i].is_later &&
+            (strstr(out.at, key) == NULL || strstr(out.at, rows[i].says) == NULL))
+            fail_msg("help does not name %s", rows[i].key);
+    }
     text_fini(&out);
 }
 

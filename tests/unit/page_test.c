@@ -233,6 +233,26 @@ static void marks_a_group_that_fails_open(void **state)
     free(page);
 }
 
+static void tells_of_a_reload_that_failed(void **state)
+{
+    struct admin_rig *rig = *state;
+    struct status_reload reload = {.wall_ns = INT64_C(1795330800) * INT64_C(1000000000),
+                                   .message = "a.conf:3: \"<script>\" & more"};
+    char *page = render(rig);
+    assert_non_null(strstr(page, "id=\"reload\" role=\"alert\" hidden"));
+    free(page);
+    rig->status.reload = &reload;
+    page = render(rig);
+    assert_non_null(strstr(page, "id=\"reload\" role=\"alert\"><h2>The reload of "
+                                 "2026-11-22T07:00:00Z failed: generation 7 serves on</h2>"
+                                 "<pre>a.conf:3: &quot;&lt;script&gt;&quot; &amp; more</pre>"));
+    free(page);
+    reload.is_ok = true;
+    page = render(rig);
+    assert_non_null(strstr(page, "id=\"reload\" role=\"alert\" hidden"));
+    free(page);
+}
+
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, admin_rig_open, admin_rig_close)
 
 int main(void)
@@ -240,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(escapes_every_hostile_name),
         RIG_TEST(names_hosts_that_are_not_up_first),
+        RIG_TEST(tells_of_a_reload_that_failed),
         RIG_TEST(lists_no_more_than_one_can_read),
         RIG_TEST(links_title_only_to_where_a_link_leads),
         RIG_TEST(refreshes_also_without_scripts),

@@ -194,6 +194,7 @@ void rig_close(struct relay_rig *rig)
     splice_fini(&relay->pipes);
     warm_fini(relay);
     bells_fini(&relay->bells);
+    access_log_fini(&relay->access);
     free(relay->scratch);
     ev_loop_destroy(relay->loop);
     close(rig->door);

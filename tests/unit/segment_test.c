@@ -441,6 +441,34 @@ static void kills_at_any_instant_leave_nothing_behind(void **state)
 
 #define PROMISE(name) cmocka_unit_test_setup_teardown(name, open_segment, close_segment)
 
+/* A worker gone mad has written over all that it can reach. */
+static void scribbled_rows_stop_nobody(void **state)
+{
+    struct host_figures figures;
+    struct service_figures service;
+
+    (void)state;
+    host_reset(&segment, 0, 0);
+    group_reset(&segment, 0);
+    service_reset(&segment, 0);
+    atomic_store(&segment.daemon->slots_used, UINT32_MAX);
+    atomic_store(&segment.daemon->hosts_used, UINT32_MAX);
+    atomic_store(&segment.daemon->groups_used, UINT32_MAX);
+    atomic_store(&segment.daemon->services_used, UINT32_MAX);
+    atomic_store(&segment.slots[3].ejecting, UINT32_MAX);
+    atomic_store(&segment.hosts[0].group, UINT32_MAX);
+    atomic_store(&segment.hosts[0].ejected_until_ns, 1);
+    settle_slot(&segment, 3);
+    host_set_admin(&segment, 0, ADMIN_DOWN);
+    host_set_weight(&segment, 0, 7);
+    host_sum(&segment, 0, &figures);
+    service_sum(&segment, 0, &service);
+    host_forget(&segment, 0);
+    host_reset(&segment, 1, 1);
+    service_reset(&segment, 1);
+    assert_int_equal(atomic_load(&segment.hosts[1].group), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +484,7 @@ int main(void)
         PROMISE(settling_tells_of_an_ejection_cut_short),
         PROMISE(audit_believes_only_what_it_saw_each_time),
         PROMISE(audit_leaves_the_ejected_counted),
+        PROMISE(scribbled_rows_stop_nobody),
         PROMISE(kills_at_any_instant_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,11 +3,14 @@
 #include "master/supervisor.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -131,6 +134,51 @@ static void longer_adoption_than_patience_means_no_adoption(void **state)
     assert_int_equal(supervisor_judge(&memory, 1, 100 * MS, false, &odd), STAGE_ABORT);
 }
 
+/* Runs the thread over one process that sleeps, and beats if it is told how. Returns how it ended. */
+static int end_of_sleeper(struct segment *segment, uint32_t place, _Atomic uint64_t *beat,
+                          bool is_beating)
+{
+    struct supervisor *supervisor = supervisor_new(segment);
+    uint64_t end_ns = clock_now_ns() + 20 * CLOCK_NS_PER_S;
+    int status = 0, n_beats = 0;
+    assert_non_null(supervisor);
+    supervisor_set_limits(supervisor, 40, 200);
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    supervisor_watch(supervisor, place, pid);
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        assert_true(clock_now_ns() < end_ns);
+        if (is_beating && ++n_beats > 100) {
+            supervisor_forget(supervisor, place);
+            kill(pid, SIGTERM);
+        } else if (is_beating) {
+            atomic_store(beat, clock_now_ns());
+        }
+        usleep(5000);
+    }
+    assert_true(is_beating || supervisor_stage_of(supervisor, place) >= STAGE_ABORT);
+    supervisor_free(supervisor);
+    return WTERMSIG(status);
+}
+
+static void silent_worker_and_silent_director_are_aborted(void **state)
+{
+    struct segment segment;
+
+    (void)state;
+    assert_int_equal(segment_create(&segment, NULL), 0);
+    segment_use_slot(&segment, 3);
+    _Atomic uint64_t *worker = &segment.slots[3].heartbeat_ns;
+    _Atomic uint64_t *director = &segment.daemon->director_beat_ns;
+    assert_int_equal(end_of_sleeper(&segment, 3, worker, true), SIGTERM);
+    assert_int_equal(end_of_sleeper(&segment, 3, worker, false), SIGABRT);
+    assert_int_equal(end_of_sleeper(&segment, SUPERVISED_DIRECTOR, director, true), SIGTERM);
+    assert_int_equal(end_of_sleeper(&segment, SUPERVISED_DIRECTOR, director, false), SIGABRT);
+    segment_fini(&segment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +191,7 @@ int main(void)
         cmocka_unit_test(fresh_interval_is_granted_once),
         cmocka_unit_test(starved_thread_counts_only_what_it_saw),
         cmocka_unit_test(longer_adoption_than_patience_means_no_adoption),
+        cmocka_unit_test(silent_worker_and_silent_director_are_aborted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,10 @@
 
 #include <grp.h>
 #include <pwd.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <ev.h>
 
 #include "conf_fixture.h"
 
@@ -70,7 +72,8 @@ static void files_to_be_made_can_be_made(void **state)
     assert_int_equal(symlink("/dev/null", folder_path(path, folder, "link")), 0);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         assert_file_accepted(keys[i], "new.file");
-        assert_file_accepted(keys[i], "there");
+        if (strcmp(keys[i], "control") != 0)
+            assert_file_accepted(keys[i], "there");
         assert_file_refused(keys[i], "sub", "is a folder");
         assert_file_refused(keys[i], "link", "is a symbolic link");
         assert_file_refused(keys[i], "none/new.file", "lies in a folder that does not exist");
@@ -98,6 +101,35 @@ static void congestion_control_is_one_of_the_kernels(void **state)
     conf_free(load_good(BASE_LINES "congestion = reno\n"));
 }
 
+static void assert_congestion(const char *name, const char *available, const char *allowed,
+                              const char *says)
+{
+    struct text why = {0};
+    assert_int_equal(surroundings_allow_congestion(name, available, allowed, &why),
+                     says == NULL);
+    if (says != NULL)
+        assert_string_equal(why.at, says);
+    text_fini(&why);
+}
+
+static void congestion_control_is_one_that_workers_may_use(void **state)
+{
+    (void)state;
+    static const char available[] = "reno cubic bbr", allowed[] = "reno cubic";
+    assert_congestion("cubic", available, allowed, NULL);
+    assert_congestion("", available, allowed, NULL);
+    assert_congestion("bbr", available, allowed,
+                      "this kernel lets only root use bbr; others may use reno cubic "
+                      "(net.ipv4.tcp_allowed_congestion_control)");
+    assert_congestion("cub", available, allowed,
+                      "this kernel does not offer cub, but reno cubic bbr");
+    assert_congestion("cub", "", allowed,
+                      "this kernel lets only root use cub; others may use reno cubic "
+                      "(net.ipv4.tcp_allowed_congestion_control)");
+    assert_congestion("bbr", available, "", NULL); /* not told: let it try */
+    assert_congestion("anything", "", "", NULL);
+}
+
 static void interfaces_exist(void **state)
 {
     (void)state;
@@ -106,31 +138,54 @@ static void interfaces_exist(void **state)
                    "[service web] listen: this machine has no interface nosuch0");
 }
 
-static void descriptors_suffice_for_max_connections(void **state)
+static void the_poller_is_one_that_can_be_had(void **state)
 {
     (void)state;
-    const struct rlimit small = {64, 64};
-    pid_t child = fork();
-    if (child == 0) {
-        /* Not as root: so the hard limit counts, whoever runs the test. */
-        struct problems problems = {0};
-        setrlimit(RLIMIT_NOFILE, &small);
-        struct conf_request request = {.text = "[global]\nmax_connections = 33\n" BASE_LINES};
-        bool is_refused = conf_load(&request, &problems) == NULL;
-        bool names_both =
-            strstr(errors_of(&problems), "max_connections: descriptor limit too small "
-                                         "for max_connections: 33 connections take "
-                                         "two descriptors each, the limit is 64");
-        problems_fini(&problems);
-        request.text = "[global]\nmax_connections = 32\n" BASE_LINES;
-        struct model *model = conf_load(&request, &problems);
-        bool is_accepted = model != NULL;
-        conf_free(model);
-        _exit(is_refused && names_both && is_accepted ? 0 : 1);
+    static const struct {
+        const char *word;
+        enum poller poller;
+    } cases[] = {{"auto", POLLER_AUTO},         {"epoll", POLLER_EPOLL},
+                 {"linuxaio", POLLER_LINUXAIO}, {"iouring", POLLER_IOURING},
+                 {"poll", POLLER_POLL},         {"select", POLLER_SELECT}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[64], expected[64];
+        snprintf(line, sizeof line, "poller = %s", cases[i].word);
+        snprintf(expected, sizeof expected, "[global] poller: ");
+        struct ev_loop *loop = poller_open(cases[i].poller);
+        if (loop == NULL) {
+            assert_global_refused(line, expected);
+        } else {
+            assert_global_accepted(line);
+            ev_loop_destroy(loop);
+        }
     }
-    int status = -1;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+}
+
+/* What may be there already depends on what the file is for. */
+static void files_that_are_there_must_fit_their_use(void **state)
+{
+    (void)state;
+    char path[256], other[256];
+    file_make(folder, "plain", "");
+    file_make(folder, "twice", "");
+    assert_int_equal(
+        link(folder_path(path, folder, "twice"), folder_path(other, folder, "two")), 0);
+    assert_int_equal(mkfifo(folder_path(path, folder, "fifo"), 0600), 0);
+    assert_file_refused("control", "plain", "exists and is not a socket");
+    assert_file_refused("control", "fifo", "exists and is not a socket");
+    assert_file_refused("pidfile", "fifo", "is not a regular file");
+    assert_file_refused("pidfile", "twice", "has more than one name");
+    assert_file_accepted("log", "twice");
+    assert_global_refused("pidfile = /dev/null", "is not a regular file");
+
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", folder);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_file_accepted("control", "socket");
+    assert_file_refused("log", "socket", "is neither a file nor a fifo");
+    assert_file_refused("pidfile", "socket", "is not a regular file");
+    close(fd);
 }
 
 int main(void)
@@ -141,8 +196,11 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_fifo_may_be_logged_to, make_folder, remove_folder),
         cmocka_unit_test(congestion_control_is_one_of_the_kernels),
+        cmocka_unit_test(congestion_control_is_one_that_workers_may_use),
         cmocka_unit_test(interfaces_exist),
-        cmocka_unit_test(descriptors_suffice_for_max_connections),
+        cmocka_unit_test(the_poller_is_one_that_can_be_had),
+        cmocka_unit_test_setup_teardown(files_that_are_there_must_fit_their_use, make_folder,
+                                        remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

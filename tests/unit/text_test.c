@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <jansson.h>
+
 #include "base/hash.h"
 
 static void grows_over_many_additions(void **state)
@@ -128,6 +130,65 @@ static void quotes_for_html(void **state)
     text_fini(&text);
 }
 
+/* What a JSON parser makes of the shown string. */
+static json_t *read_back(const char *string)
+{
+    struct text text = {0};
+    text_add_json(&text, string);
+    json_t *value = json_loads(text.at, JSON_DECODE_ANY, NULL);
+    text_fini(&text);
+    assert_non_null(value);
+    return value;
+}
+
+static void json_string_survives_a_parser(void **state)
+{
+    (void)state;
+    static const char *const strings[] = {
+        "",
+        "plain",
+        "\"\\/\b\f\n\r\t\x01\x1f\x7f",
+        "</script><b>&amp;",
+        "gr\xc3\xbc\xc3\x9f",
+        "\xe2\x82\xac \xf0\x9f\x98\x80 \xed\x9f\xbf \xf4\x8f\xbf\xbf"};
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        json_t *value = read_back(strings[i]);
+        assert_string_equal(json_string_value(value), strings[i]);
+        json_decref(value);
+    }
+}
+
+static void json_string_replaces_what_is_no_utf8(void **state)
+{
+    (void)state;
+#define R "\xef\xbf\xbd"
+    static const char *const cases[][2] = {
+        {"a\xff"
+         "b",
+         "a" R "b"},                   /* no first byte */
+        {"\xc0\xaf", R R},             /* overlong */
+        {"\xe0\x80\xaf", R R R},       /* overlong */
+        {"\xed\xa0\x80", R R R},       /* surrogate */
+        {"\xf4\x90\x80\x80", R R R R}, /* beyond U+10FFFF */
+        {"\xf0\x80\x80\x80", R R R R}, /* overlong */
+        {"x\xe2\x82", "x" R R},        /* ends in mid-character */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *value = read_back(cases[i][0]);
+        assert_string_equal(json_string_value(value), cases[i][1]);
+        json_decref(value);
+    }
+}
+
+static void json_string_is_inert_in_html(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_add_json(&text, "</script>&");
+    assert_null(strpbrk(text.at, "<>&"));
+    text_fini(&text);
+}
+
 static void finds_the_nearest_word(void **state)
 {
     (void)state;
@@ -235,6 +296,9 @@ int main(void)
         cmocka_unit_test(takes_the_storage_away),
         cmocka_unit_test(escapes_for_a_log_line),
         cmocka_unit_test(quotes_for_html),
+        cmocka_unit_test(json_string_survives_a_parser),
+        cmocka_unit_test(json_string_replaces_what_is_no_utf8),
+        cmocka_unit_test(json_string_is_inert_in_html),
         cmocka_unit_test(finds_the_nearest_word),
         cmocka_unit_test(prefers_the_nearer_word_wherever_it_stands),
         cmocka_unit_test(nearness_is_that_of_the_whole_table),

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -150,6 +152,47 @@ static void turns_back_to_copying_when_little_flows(void **state)
     assert_false(f->c.client.is_bulk);
 }
 
+/* Joins two TCP sockets in place of the client's pair. */
+static void use_tcp(struct fixture *f)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    close(f->c.client.watch.fd);
+    close(f->outside_client);
+    f->outside_client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    assert_int_equal(connect(f->outside_client, (struct sockaddr *)&address, length), 0);
+    f->c.client.watch.fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    assert_true(f->c.client.watch.fd >= 0);
+    close(listener);
+}
+
+static void urgent_byte_does_not_stop_a_bulk_stream(void **state)
+{
+    struct fixture *f = *state;
+    struct pollfd readable = {.events = POLLIN};
+    size_t got = 0, sent;
+
+    use_tcp(f);
+    readable.fd = f->c.client.watch.fd;
+    f->c.client.is_bulk = true;
+    sent = send_pattern(f->outside_client, 0, 20000);
+    assert_int_equal(send(f->outside_client, "!", 1, MSG_OOB), 1);
+    sent += send_pattern(f->outside_client, sent, 20000);
+    assert_int_equal(sent, 40000);
+    int turns = 0;
+    while (poll(&readable, 1, 200) > 0 && turns++ < 50) {
+        pump_as_the_loop_would(f);
+        got += expect_pattern(f->outside_host, got, 1 << 17);
+    }
+    assert_int_equal(got, sent); /* the urgent byte is no part of the stream */
+    assert_true(turns < 20);
+}
+
 static void goes_on_copying_without_pipes(void **state)
 {
     struct fixture *f = *state;
@@ -195,6 +238,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(carries_past_a_slow_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(turns_to_splicing_when_much_flows, setup, teardown),
         cmocka_unit_test_setup_teardown(turns_back_to_copying_when_little_flows, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(urgent_byte_does_not_stop_a_bulk_stream, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(goes_on_copying_without_pipes, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_connection_holds_no_storage, setup, teardown),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of running.json. */
+#include "admin/listing.h"
 #include "admin/views.h"
 
 #include <setjmp.h>
@@ -225,6 +226,39 @@ static void json_lists_standby_groups_with_their_roles(void **state)
 
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, admin_rig_open, admin_rig_close)
 
+static void a_failed_reload_is_told_until_it_is_mended(void **state)
+{
+    struct admin_rig *rig = *state;
+    struct status_reload reload = {.wall_ns = INT64_C(1795330800) * INT64_C(1000000000),
+                                   .message = "a.conf:3: [x] \"y\"\na.conf:4: bad"};
+    json_t *json = view(rig);
+    assert_true(json_is_null(json_object_get(json, "last_reload")));
+    json_decref(json);
+
+    rig->status.reload = &reload;
+    json = view(rig);
+    const json_t *last = json_object_get(json, "last_reload");
+    assert_true(json_is_false(json_object_get(last, "ok")));
+    assert_string_equal(json_string_value(json_object_get(last, "time")),
+                        "2026-11-22T07:00:00Z");
+    assert_string_equal(json_string_value(json_object_get(last, "message")), reload.message);
+    json_decref(json);
+    struct text text = {0};
+    listing_text(&text, &rig->status);
+    assert_non_null(strstr(text.at, "\nreload   failed 2026-11-22T07:00:00Z a.conf:3: [x] "
+                                    "\\x22y\\x22\n"
+                                    "reload   failed 2026-11-22T07:00:00Z a.conf:4: bad\n"));
+    text_clear(&text);
+
+    reload.is_ok = true;
+    listing_text(&text, &rig->status);
+    assert_null(strstr(text.at, "\nreload "));
+    json = view(rig);
+    assert_true(json_is_true(json_object_get(json_object_get(json, "last_reload"), "ok")));
+    json_decref(json);
+    text_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +268,7 @@ int main(void)
         RIG_TEST(json_carries_hostile_names_unharmed),
         RIG_TEST(json_tells_of_checks_and_changes),
         RIG_TEST(json_lists_standby_groups_with_their_roles),
+        RIG_TEST(a_failed_reload_is_told_until_it_is_mended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,33 @@ static const char everything[] =
     "queue_timeout = 0\neject_failures = 0\neject_time = 1d\neject_most = 0%\n"
     "congestion = reno\n";
 
+/* A default place may be skipped, one that is named may not: the text keeps them apart. */
+static void places_stay_named_or_default(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    struct problems problems = {0};
+    assert_round_trip(BASE_LINES, true);
+    assert_round_trip(BASE_LINES, false);
+    assert_round_trip(BASE_LINES "[global]\npidfile =\ncontrol =\n", true);
+    if (geteuid() == 0)
+        assert_round_trip(BASE_LINES "[global]\npidfile = /run/gaidaros/gaidaros.pid\n"
+                                     "control = /run/gaidaros/control.sock\n",
+                          true);
+    char folder[FOLDER_BYTES], path[256];
+    folder_make(folder);
+    file_make(folder, "a.conf", BASE_LINES);
+    struct model *model = load_path(folder_path(path, folder, "a.conf"), &problems);
+    assert_non_null(model);
+    conf_write(&text, model);
+    assert_non_null(strstr(text.at, "\n#pidfile = /run/gaidaros/gaidaros.pid\n"));
+    assert_false(model->global.has_own_pidfile);
+    conf_free(model);
+    text_fini(&text);
+    problems_fini(&problems);
+    folder_remove(folder);
+}
+
 static void everything_reads_back_identically(void **state)
 {
     (void)state;
@@ -142,6 +169,7 @@ static void scheduler_words_are_the_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_stay_named_or_default),
         cmocka_unit_test(everything_reads_back_identically),
         cmocka_unit_test(defaults_read_back_identically),
         cmocka_unit_test(what_the_environment_held_is_written_out),
