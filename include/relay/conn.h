@@ -71,7 +71,8 @@ struct conn {
     bool
         is_spilled; /* its stuck host had no place: it is not to be forgotten for this one's sake */
     bool is_held;      /* waits for any usable host, not for a place at one */
-    bool had_shortage; /* a connect failed for want of our own ports or descriptors */
+    bool had_shortage; /* a connect failed for want of something of our own */
+    bool may_pass;     /* of ports or descriptors, which others will give back */
     uint8_t n_failed;  /* attempts that hosts have failed, over all groups */
     uint8_t n_tried;   /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */
     uint16_t tried[PICK_MOST_TRIED];

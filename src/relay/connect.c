@@ -184,7 +184,8 @@ void connect_abandon(struct conn *c, int error)
 {
     char reason[HOST_REASON_BYTES];
 
-    c->had_shortage |= dial_may_pass(error);
+    c->had_shortage = true;
+    c->may_pass |= dial_may_pass(error);
     snprintf(reason, sizeof reason, "no connect from here: %s", strerror(error));
     log_failure(c, reason);
     end_attempt(c);

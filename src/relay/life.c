@@ -213,7 +213,7 @@ static void end_without_host(struct conn *c, const void *bytes, size_t length)
     bool is_tried = c->n_failed > 0 || c->had_shortage;
     uint64_t unshown = 0;
 
-    if (c->n_failed == 0 && c->had_shortage && line->group.model->queue_timeout_ms > 0) {
+    if (c->n_failed == 0 && c->may_pass && line->group.model->queue_timeout_ms > 0) {
         /* No host has failed, we have: when others end there are ports and descriptors again. */
         c->n_tried = 0;
         wait_in_line(c, false, bytes, length);

@@ -259,7 +259,7 @@ static void socket_that_cannot_be_tuned_is_not_the_hosts_fault(void **state)
     (void)state;
     open_fixture(&f);
     /* As where the kernel says EPERM: the key was good when it was read. */
-    f.c->service->host_options.congestion = "nosuchcc";
+    f.c->way->host_options.congestion = "nosuchcc";
     assert_int_equal(attempt(f.c), CONNECT_SHORTAGE);
     assert_int_equal(errno, ENOENT);
     close_fixture(&f);

@@ -63,7 +63,6 @@ void master_rig_open(struct master_rig *rig, const char *text, uint32_t n_worker
     master->boot = load(rig, text);
     master->loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV);
     master->ready_fd = master->notify.fd = master->control.fd = master->pidfile.fd = -1;
-    master->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     /* What is started by a rollout is not played: it ends at once, and nobody looks. */
     master->spawn.binary_fd = open("/bin/true", O_RDONLY | O_CLOEXEC);
     listeners_init(&master->listeners);
@@ -100,7 +99,6 @@ void master_rig_close(struct master_rig *rig)
     segment_fini(&master->segment);
     conf_free(master->boot);
     ev_loop_destroy(master->loop);
-    close(master->null_fd);
     close(master->spawn.binary_fd);
     free(rig->text);
     free(master);

@@ -247,6 +247,14 @@ static bool is_file(int fd, const char *path)
            open_one.st_ino == named.st_ino && open_one.st_dev == named.st_dev;
 }
 
+static bool reopen(const struct master_rig *rig)
+{
+    struct problems problems = {0};
+    bool is_fine = rollout_reopen_logs(rig->master, &problems);
+    problems_fini(&problems);
+    return is_fine;
+}
+
 static void rotated_logs_stay_rotated_whenever_it_is_asked_for(void **state)
 {
     struct fixture f = {.first = free_port()};
@@ -258,24 +266,24 @@ static void rotated_logs_stay_rotated_whenever_it_is_asked_for(void **state)
     snprintf(before, sizeof before, "%s/log.1", folder);
     struct master_rig *rig = &f.rig;
     master_rig_open(rig, conf_with_log(&f.text, log, f.first), WORKERS);
-    rollout_reopen_logs(rig->master); /* nothing to reopen yet, and nothing happens */
+    assert_true(reopen(rig)); /* nothing to reopen yet, and nothing happens */
     master_rig_ask(rig, NULL);
     /* Before the first commit. */
     assert_int_equal(rename(log, before), 0);
-    rollout_reopen_logs(rig->master);
+    assert_true(reopen(rig));
     assert_true(is_file(rig->master->sinks.log.fd, log));
     master_rig_agree(rig);
     assert_true(is_file(rig->master->sinks.log.fd, log));
     /* While the next is prepared. */
     master_rig_ask(rig, conf_with_log(&f.text, log, f.first));
     assert_int_equal(rename(log, before), 0);
-    rollout_reopen_logs(rig->master);
+    assert_true(reopen(rig));
     assert_true(is_file(rig->master->sinks.log.fd, log));
     master_rig_agree(rig);
     assert_true(is_file(rig->master->sinks.log.fd, log));
     /* And with nothing under way. */
     assert_int_equal(rename(log, before), 0);
-    rollout_reopen_logs(rig->master);
+    assert_true(reopen(rig));
     assert_true(is_file(rig->master->sinks.log.fd, log));
     close_fixture(&f);
     unlink(log);
