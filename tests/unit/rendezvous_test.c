@@ -32,8 +32,8 @@ static void takes_logarithms_of_powers_of_two_exactly(void **state)
 {
     (void)state;
     for (uint32_t bit = 1; bit < 64; bit++)
-        assert_int_equal(rendezvous_cost(UINT64_C(1) << bit),
-                         (uint64_t)(64 - bit) << FRACTION_BITS);
+        assert_int_equal(rendezvous_cost(UINT64_C(1) << bit), (uint64_t)(64 - bit)
+                                                                  << FRACTION_BITS);
 }
 
 static void keeps_close_to_the_curve(void **state)
@@ -77,7 +77,8 @@ static void falls_as_draws_rise(void **state)
 
 static void lets_the_heavier_win_as_often_as_it_should(void **state)
 {
-    static const uint32_t weights[][2] = {{1, 1}, {1, 2}, {3, 1}, {1, 9}, {256, 256}, {128, 64}};
+    static const uint32_t weights[][2] = {{1, 1}, {1, 2},     {3, 1},
+                                          {1, 9}, {256, 256}, {128, 64}};
     struct random random;
 
     (void)state;
