@@ -38,8 +38,8 @@ static const struct value_word protocols[] = {
 static const struct value_word schedulers[] = {
     {"roundrobin", SCHEDULER_ROUNDROBIN, false}, {"leastconn", SCHEDULER_LEASTCONN, false},
     {"random", SCHEDULER_RANDOM, false},         {"weighted", SCHEDULER_WEIGHTED, false},
-    {"twochoices", SCHEDULER_TWOCHOICES, false},  {"source", SCHEDULER_SOURCE, false},
-    {"maglev", SCHEDULER_MAGLEV, false},          {"first", SCHEDULER_FIRST, false},
+    {"twochoices", SCHEDULER_TWOCHOICES, false}, {"source", SCHEDULER_SOURCE, false},
+    {"maglev", SCHEDULER_MAGLEV, false},         {"first", SCHEDULER_FIRST, false},
 };
 
 /* clang-format off */
