@@ -27,7 +27,7 @@ enum {
     WEIGHT_MOST = 256,
     TABLE_STEPS_MOST = 1 << 20, /* about a millisecond */
     TURNS_MOST = 64,            /* taken in search of a free host before a plain scan */
-    LOTS_MOST = 16,             /* drawn for a turn */
+    LOTS_MOST = 32,             /* drawn for a turn */
 };
 
 struct class

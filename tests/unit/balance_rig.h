@@ -142,10 +142,12 @@ static inline void rig_close(struct rig *rig)
     segment_fini(&rig->segment);
 }
 
-/* Picks at the given time, without any tried; the host must be had. */
+/* Picks at the given time, without any tried, for some client if that counts; the host must be had. */
 static inline uint32_t rig_pick_at(struct group *group, uint64_t now_ns)
 {
-    const struct pick_request request = {.now_ns = now_ns};
+    const struct addr client = rig_client((uint32_t)random_next(group->random));
+    const struct pick_request request = {.now_ns = now_ns,
+                                         .client = group->scheduler->is_keyed ? &client : NULL};
     uint32_t index = UINT32_MAX;
     assert_int_equal(pick_host(group, &request, &index), PICK_CHOSEN);
     assert_true(index < group->n_hosts);

@@ -202,6 +202,122 @@ static void differs_by_one_at_most_at_every_instant(void **state)
     rig_close(&rig);
 }
 
+/* Of the chosen, which has its place already, and all others, read anew, it had the least. */
+static void check_least(const struct group *group, uint32_t chosen)
+{
+    int64_t in_flight = group->hosts[chosen].row->in_flight - 1;
+    int64_t weight = group->hosts[chosen].row->weight;
+
+    for (uint32_t i = 0; i < group->n_hosts; i++) {
+        const struct host_row *row = group->hosts[i].row;
+        int64_t limit = group->model->hosts[i].max_connections;
+        if (i == chosen || !host_is_usable(row, RIG_NOW_NS) ||
+            (limit > 0 && row->in_flight >= limit))
+            continue;
+        assert_true(in_flight * row->weight <= row->in_flight * weight);
+    }
+}
+
+/* Hosts of several blocks of rows, two workers, whatever happens to them. */
+static void always_takes_the_least_of_many(void **state)
+{
+    enum { HOSTS = 150, STEPS = 20000 };
+    uint32_t weights[HOSTS];
+    struct rig rig;
+    struct group groups[2];
+
+    (void)state;
+    for (uint32_t i = 0; i < HOSTS; i++)
+        weights[i] = 1 + i % 7;
+    rig_open(&rig, SCHEDULER_LEASTCONN, HOSTS, weights);
+    for (uint32_t slot = 0; slot < 2; slot++)
+        rig_join(&rig, &groups[slot], slot);
+    for (uint32_t step = 0; step < STEPS; step++) {
+        struct group *group = &groups[random_below(&rig.random, 2)];
+        uint32_t index = (uint32_t)random_below(&rig.random, HOSTS);
+        uint32_t row = RIG_FIRST_ROW + index;
+        if (random_below(&rig.random, 500) == 0)
+            host_set_weight(&rig.segment, row, (uint32_t)random_below(&rig.random, 9));
+        if (random_below(&rig.random, 500) == 0)
+            rig_limit(&rig, index, (int64_t)random_below(&rig.random, 20));
+        if (rig.group.hosts[index].row->in_flight > 0 && random_below(&rig.random, 3) > 0)
+            pick_release(group, index);
+        if (step % 2 == 0 || random_below(&rig.random, 4) == 0)
+            check_least(group, rig_pick(group));
+    }
+    for (uint32_t slot = 0; slot < 2; slot++)
+        rig_leave(&groups[slot]);
+    rig_close(&rig);
+}
+
+/* Rows are allotted to hosts in any order. */
+static void shares_by_turns_whatever_the_rows(void **state)
+{
+    enum { HOSTS = 100 };
+    struct rig rig;
+    struct group group;
+    uint32_t seen[HOSTS] = {0};
+
+    (void)state;
+    rig_open(&rig, SCHEDULER_LEASTCONN, HOSTS, NULL);
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        uint32_t number = RIG_FIRST_ROW + i * 37 % HOSTS;
+        rig.group.hosts[i].number = number;
+        rig.group.hosts[i].row = &rig.segment.hosts[number];
+    }
+    rig_join(&rig, &group, 1);
+    for (int i = 0; i < 5 * HOSTS; i++)
+        seen[rig_visit(&group)]++;
+    for (uint32_t i = 0; i < HOSTS; i++)
+        assert_int_equal(seen[i], 5);
+    for (int i = 0; i < 5 * HOSTS; i++)
+        rig_pick(&group);
+    for (uint32_t i = 0; i < HOSTS; i++)
+        assert_int_equal(group.hosts[i].row->in_flight, 5);
+    rig_leave(&group);
+    rig_close(&rig);
+}
+
+/* Killed between the total and the word: others hear nothing of the place that came free. */
+static void notices_a_release_that_was_not_told(void **state)
+{
+    enum { HOSTS = 80 };
+    struct rig rig;
+    bool is_seen = false;
+
+    (void)state;
+    rig_open(&rig, SCHEDULER_LEASTCONN, HOSTS, NULL);
+    for (int i = 0; i < 3 * HOSTS; i++)
+        rig_pick(&rig.group);
+    atomic_fetch_sub(&rig.group.hosts[50].row->in_flight, 3);
+    for (int i = 0; i < HOSTS; i++) {
+        uint32_t index = rig_pick(&rig.group);
+        is_seen |= index == 50;
+        pick_release(&rig.group, index);
+    }
+    assert_true(is_seen);
+    rig_close(&rig);
+}
+
+static void does_not_call_a_host_full_for_a_release_that_was_not_told(void **state)
+{
+    enum { HOSTS = 80 };
+    struct rig rig;
+    uint32_t index;
+
+    (void)state;
+    rig_open(&rig, SCHEDULER_LEASTCONN, HOSTS, NULL);
+    for (uint32_t i = 0; i < HOSTS; i++)
+        rig_limit(&rig, i, 1);
+    for (int i = 0; i < HOSTS; i++)
+        rig_pick(&rig.group);
+    const struct pick_request request = {.now_ns = RIG_NOW_NS};
+    assert_int_equal(pick_host(&rig.group, &request, &index), PICK_FULL);
+    atomic_fetch_sub(&rig.group.hosts[50].row->in_flight, 1);
+    assert_int_equal(rig_pick(&rig.group), 50);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +327,10 @@ int main(void)
         cmocka_unit_test(fills_up_the_one_that_has_least),
         cmocka_unit_test(sees_what_other_workers_have_open),
         cmocka_unit_test(passes_over_full_hosts),
+        cmocka_unit_test(always_takes_the_least_of_many),
+        cmocka_unit_test(shares_by_turns_whatever_the_rows),
+        cmocka_unit_test(notices_a_release_that_was_not_told),
+        cmocka_unit_test(does_not_call_a_host_full_for_a_release_that_was_not_told),
         cmocka_unit_test(differs_by_one_at_most_with_four_processes),
         cmocka_unit_test(differs_by_one_at_most_at_every_instant),
     };
