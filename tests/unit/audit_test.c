@@ -214,17 +214,14 @@ enum {
 /* Takes and gives back all there is, until it is told to end; then gives all back. */
 static void hammer(uint32_t slot)
 {
-    struct held held[HELD];
-    uint32_t n = 0;
+    struct held held[HELD] = {{.host = -1}, {.host = -1}, {.host = -1}, {.host = -1}};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test end before it */
     atomic_store(&segment.slots[slot].live_used, HELD);
     for (uint32_t i = slot; segment.daemon->state != DAEMON_DRAINING; i++) {
         uint32_t row = i % HELD;
-        if (n >= HELD)
-            give(slot, row, &held[row]);
+        give(slot, row, &held[row]);
         held[row] = take(slot, row, i / 3 % 3, LIMIT);
-        n = n < 2 * HELD ? n + 1 : n;
         counter_add(&segment.slots[slot].accepted_total, 1);
     }
     for (uint32_t row = 0; row < HELD; row++)
