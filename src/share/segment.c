@@ -50,7 +50,7 @@ static size_t lay_out(struct segment *segment, void *base, const struct segment_
         place(base, &at, sizeof *segment->service_shards, slots * SEGMENT_SERVICES);
     segment->live = place(base, &at, sizeof *segment->live, slots * SEGMENT_LIVE);
     segment->host_changes =
-        place(base, &at, sizeof *segment->host_changes, SEGMENT_HOSTS * HOST_CHANGES);
+        place(base, &at, sizeof *segment->host_changes, (size_t)SEGMENT_HOSTS * HOST_CHANGES);
     segment->line_firsts =
         place(base, &at, sizeof *segment->line_firsts, SEGMENT_GROUPS * slots);
     segment->host_blocks =

@@ -336,7 +336,7 @@ uint32_t source_next(const struct segment *segment, struct source_walk *walk)
 {
     enum { BYTES = sizeof(struct source_bucket) };
     size_t bytes = segment->daemon->sizes.source_entries / SOURCE_WAYS * BYTES;
-    size_t at = walk->entry / SOURCE_WAYS * BYTES; /* entries are counted from 1 */
+    size_t at = (size_t)(walk->entry / SOURCE_WAYS) * BYTES; /* entries are counted from 1 */
     uint32_t way = walk->entry % SOURCE_WAYS;
 
     while (at < walk->end ||

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The number of workers changes by reload, under load, without loss (F7)."""
 
+import os
+import re
+
 import pytest
 
 from harness import SAN, assert_no_loss, connect, free_port, scaled_rate, wait_until
@@ -74,3 +77,39 @@ def test_a_killed_worker_among_fewer_comes_back_in_its_slot(daemon, host):
             echo(client)
     assert listening(port) == 2
     running.allow_errors("worker")
+
+
+def eventfds(pid):
+    """The kernel's numbers of a process's eventfds."""
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}") as info:
+                found.update(re.findall(r"^eventfd-id:\s*(\d+)", info.read(), re.M))
+        except OSError:
+            continue  # closed meanwhile
+    return found
+
+
+@pytest.mark.san_subset
+def test_every_process_can_ring_every_worker(daemon, host):
+    """A bell a slot, the same in all: in those that ran before the slot came into use, and in a replacement."""
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one], glob="workers = 2"))
+    running.allow_errors("SIGKILL")
+
+    def bells(count):
+        processes = [running.pid, *children(running, "worker"), *children(running, "director")]
+        sets = [eventfds(pid) for pid in processes]
+        return len(processes) == count + 2 and len(set.intersection(*sets)) == count
+
+    wait_until(lambda: bells(2), what="two bells everywhere")
+    running.reload(config(port, [one], glob="workers = 4"))
+    wait_for_workers(running, 4)
+    wait_until(lambda: bells(4), what="four bells everywhere")
+    pid = running.running()["workers"][1]["pid"]
+    os.kill(pid, 9)
+    wait_until(lambda: pid not in children(running, "worker") and len(workers_up(running)) == 4,
+               what="the killed worker to be replaced")
+    wait_until(lambda: bells(4), what="four bells in the replacement, too")
+    running.note_base()

@@ -514,6 +514,41 @@ static void networks_have_exactly_their_addresses(void **state)
     }
 }
 
+/* The prefix of an address as hexadecimal text. */
+static const char *prefix_of(const char *text, int inet_bits, int inet6_bits)
+{
+    static char hex[2][2 * ADDR_PREFIX_BYTES + 1];
+    static int at;
+    unsigned char bytes[ADDR_PREFIX_BYTES];
+    struct addr_spec spec;
+    const char *why;
+
+    at ^= 1;
+    assert_int_equal(addr_parse(text, &spec, &why), 0);
+    addr_prefix(bytes, &spec.address, inet_bits, inet6_bits);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(hex[at] + 2 * i, 3, "%02x", bytes[i]);
+    return hex[at];
+}
+
+static void clients_of_a_prefix_count_as_one(void **state)
+{
+    (void)state;
+    assert_string_equal(prefix_of("192.0.2.255:80", 32, 64),
+                        "04c00002ff000000000000000000000000");
+    assert_string_equal(prefix_of("192.0.2.255:80", 27, 64),
+                        "04c00002e0000000000000000000000000");
+    assert_string_equal(prefix_of("192.0.2.255:80", 0, 64),
+                        "0400000000000000000000000000000000");
+    assert_string_equal(prefix_of("[2001:db8:ffff:ffff:ffff::1]:80", 32, 57),
+                        "0620010db8ffffff800000000000000000");
+    assert_string_equal(prefix_of("[2001:db8::1]:80", 32, 128),
+                        "0620010db8000000000000000000000001");
+    assert_string_equal(prefix_of("[::ffff:192.0.2.1]:80", 24, 64),
+                        prefix_of("192.0.2.77:81", 24, 0));
+    assert_string_equal(prefix_of("unix:/run/a", 24, 64), prefix_of("unix:/run/b", 24, 64));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,6 +576,7 @@ int main(void)
         cmocka_unit_test(parses_networks),
         cmocka_unit_test(refuses_malformed_networks),
         cmocka_unit_test(networks_have_exactly_their_addresses),
+        cmocka_unit_test(clients_of_a_prefix_count_as_one),
     };
     return cmocka_run_group_tests_name("addr", tests, NULL, NULL);
 }

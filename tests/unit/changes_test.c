@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,6 +160,7 @@ static void write_for_ever(int writer)
 {
     static const char *const reasons[] = {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bb",
                                           "cccccccccccccccccccccccc"};
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test end before it */
     for (;;)
         host_note_change(&segment, HOST, (enum host_state)writer, reasons[writer]);
 }

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "conf/bundle.h"
 #include "net/ask.h"
+#include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
 #include "share/settle.h"
@@ -359,6 +360,30 @@ static void writes_every_line_before_it_ends(void **state)
     assert_int_equal(lines, 500);
 }
 
+/* As a worker's death between two steps leaves it; slots 0 and 2 have bells. */
+static void audits_after_a_death_and_rings_the_bells(void **state)
+{
+    struct rig *rig = *state;
+    struct bells bells;
+    const uint32_t slots[] = {0, 2};
+    bells_init(&bells);
+    assert_int_equal(bells_make(&bells, 0), 0);
+    assert_int_equal(bells_make(&bells, 2), 0);
+    const int fds[] = {bells.fds[0], bells.fds[2]};
+    tell(rig, MSG_BELLS, 0, fds, 2, slots, sizeof slots);
+    commit(rig, 1);
+    host_reset(&rig->segment, 0, 0);
+    atomic_store(&rig->segment.hosts[0].in_flight, 1);
+    settle_slot(&rig->segment, 0);
+    for (int i = 0; i < 2; i++) {
+        struct pollfd ready = {.fd = fds[i], .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, 20000), 1);
+    }
+    assert_int_equal(atomic_load(&rig->segment.hosts[0].in_flight), 0);
+    assert_int_equal(stop(rig), 0);
+    bells_fini(&bells);
+}
+
 static void ends_when_master_is_gone(void **state)
 {
     struct rig *rig = *state;
@@ -390,6 +415,7 @@ int main(void)
         RIG_TEST(rings_every_bell_when_a_row_was_changed),
         RIG_TEST(lowers_a_total_that_a_killed_worker_left_too_high),
         RIG_TEST(writes_every_line_before_it_ends),
+        RIG_TEST(audits_after_a_death_and_rings_the_bells),
         RIG_TEST(ends_when_master_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

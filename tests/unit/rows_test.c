@@ -180,6 +180,42 @@ static void row_is_free_when_the_last_generation_is_gone(void **state)
     give(rig, &c);
 }
 
+/* As the model is while a name has no known address. */
+static struct taken take_unresolved(const struct rig *rig, const char *hosts,
+                                    const char *lookup)
+{
+    const char *why = NULL;
+    struct taken taken = {.model = model_of(hosts)};
+    struct model_host *host = &taken.model->groups[0].hosts[0];
+    host->address = (struct addr){0};
+    host->lookup = lookup;
+    assert_int_equal(rows_take(rig->rows, taken.model, &taken.rows, &why), 0);
+    return taken;
+}
+
+static void a_host_without_an_address_has_a_row_of_its_own(void **state)
+{
+    const struct rig *rig = *state;
+    struct taken a = take_unresolved(rig, "host = x 10.0.0.1:1\n", "x.example");
+    commit(rig, &a);
+    assert_int_equal(atomic_load(&host_of(rig, &a, 0)->health), HEALTH_UNRESOLVED);
+    struct taken same = take_unresolved(rig, "host = x 10.0.0.1:1\n", "x.example");
+    struct taken other = take_unresolved(rig, "host = x 10.0.0.1:1\n", "y.example");
+    assert_int_equal(same.rows.hosts[0], a.rows.hosts[0]);
+    assert_int_not_equal(other.rows.hosts[0], a.rows.hosts[0]);
+    struct taken found = take(rig, "host = x 10.0.0.1:1\n");
+    assert_int_not_equal(found.rows.hosts[0], a.rows.hosts[0]);
+    assert_int_equal(atomic_load(&host_of(rig, &found, 0)->health), HEALTH_UP);
+    give(rig, &a);
+    give(rig, &same);
+    give(rig, &other);
+    /* The row may go to a host that has an address. */
+    struct taken next = take(rig, "host = z 10.0.0.3:1\n");
+    assert_int_equal(atomic_load(&host_of(rig, &next, 0)->health), HEALTH_UP);
+    give(rig, &next);
+    give(rig, &found);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 /* A model of one service over groups a, b, c in this order. */
@@ -257,6 +293,7 @@ int main(void)
         TEST(row_is_free_when_the_last_generation_is_gone),
         TEST(group_in_force_stays_while_its_service_s_groups_do),
         TEST(changed_line_ends_a_drain_over_time),
+        TEST(a_host_without_an_address_has_a_row_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -321,6 +322,7 @@ static void hammer(uint32_t slot)
     uint32_t held[HAMMER_HELD];
     uint32_t n_held = 0;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test end before it */
     for (uint64_t i = 0;; i++) {
         uint32_t host = (uint32_t)(i + slot) % HAMMER_HOSTS;
         if (n_held == HAMMER_HELD)
