@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Configurations and looks at the machine that the tests of relaying, connecting and balancing share."""
 
+import re
 import socket
 
 import harness
@@ -33,13 +34,18 @@ def host_line(host):
     return f"host = {host.name} {host.address}"
 
 
+def unless_checked(group):
+    """The keys of a group, without checks unless it asks for some: their connections would be counted by the hosts."""
+    return group if re.search(r"(?m)^\s*check\s*=", group) else f"check = none\n{group}"
+
+
 def config(listen, hosts, *, service="", group="", overall=""):
     """One service `web` on its addresses over one group `main`; further keys as lines of `key = value`."""
     listens = [listen] if isinstance(listen, str) else listen
     lines = ["[global]", *overall.strip().splitlines(), "", "[service web]"]
     lines += [f"listen = {address}" for address in listens]
     lines += ["group = main", *service.strip().splitlines(), "", "[group main]"]
-    lines += [*group.strip().splitlines(), *map(host_line, hosts), ""]
+    lines += [*unless_checked(group).strip().splitlines(), *map(host_line, hosts), ""]
     return "\n".join(line.strip() for line in lines)
 
 
