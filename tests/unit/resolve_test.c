@@ -546,6 +546,20 @@ static void one_family_that_fails_takes_its_addresses_not_away(void **state)
     assert_string_equal(meaning(rig, "a.e"), "192.0.2.1");
 }
 
+/* Some servers refuse every question for AAAA: A alone decides about its own. */
+static void a_family_that_always_fails_holds_the_other_not_up(void **state)
+{
+    struct rig *rig = *state;
+    struct line lines[] = {{"a.e", TYPE_A, .ttl_s = 1, .data = "192.0.2.1"},
+                           {"a.e", TYPE_AAAA, .code = REFUSED}};
+    USE_LINES(rig, lines);
+    use_name(rig, "a.e");
+    begin(rig);
+    lines[0].data = "192.0.2.2";
+    run_until_changed(rig, 3);
+    assert_string_equal(meaning(rig, "a.e"), "192.0.2.2");
+}
+
 static void delays_after_failures_grow(void **state)
 {
     struct rig *rig = *state;
@@ -714,6 +728,7 @@ int main(void)
         TEST(an_address_that_was_missing_once_stays),
         TEST(a_failure_takes_nothing_away),
         TEST(one_family_that_fails_takes_its_addresses_not_away),
+        TEST(a_family_that_always_fails_holds_the_other_not_up),
         TEST(delays_after_failures_grow),
         TEST(a_server_that_is_not_there_is_asked_no_more_than_once_a_second),
         TEST(names_of_no_configuration_are_asked_for_no_more),
