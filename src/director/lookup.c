@@ -341,6 +341,7 @@ struct lookup *lookup_start(struct ev_loop *loop, struct dns *dns, const char *n
             ask_target(lookup, &like);
     }
     dns_watch(dns);
-    end_part(lookup);
+    if (--lookup->n_parts == 0)
+        ev_timer_start(loop, &lookup->done);
     return lookup;
 }

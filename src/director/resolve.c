@@ -2,6 +2,7 @@
 /* Finds out what the names of hosts mean, and keeps finding out. */
 #include "director/resolve.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -243,6 +244,7 @@ static int merge(struct name *name, const struct lookup_answer *answer, bool *is
 {
     struct kept *merged = malloc((name->n_kept + answer->n) * sizeof *merged);
     size_t n = 0;
+    assert(name->kept != NULL || name->n_kept == 0);
     *is_lacking = false;
     if (merged == NULL)
         return -1;
