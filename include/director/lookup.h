@@ -17,9 +17,8 @@ struct lookup; /* opaque; frees itself */
 struct lookup_answer {
     const struct address *found; /* in no order */
     size_t n;
-    bool
-        is_partial; /* some of it could not be asked: what is missing may be there all the same */
-    bool is_cut;    /* nothing was found out, the channel went away: ask again at once */
+    bool is_v4_open, is_v6_open; /* a question for these failed: what is missing may be there */
+    bool is_cut;     /* nothing was found out, the channel went away: ask again at once */
     uint32_t ttl_s;  /* the least of all records', 30 for what the hosts file says */
     const char *why; /* n = 0: what is wrong, in words for the log */
 };

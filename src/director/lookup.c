@@ -32,7 +32,7 @@ struct lookup {
     size_t n_parts;        /* under way */
     struct address *found; /* owned */
     size_t n, capacity;
-    bool is_partial, is_cut;
+    bool is_v4_open, is_v6_open, is_cut;
     bool has_refused, has_unreachable; /* addresses that were left out */
     uint32_t ttl_s;
     int status; /* of c-ares: what spoke against an answer last */
@@ -75,6 +75,8 @@ static const char *reason(const struct lookup *lookup)
         return "the name server refuses to answer";
     case ARES_ETIMEOUT:
         return "no name server answers";
+    case ARES_EBADRESP:
+        return "the name server's answer is damaged";
     case ARES_ECONNREFUSED:
         return "no name server can be reached";
     default:
@@ -88,7 +90,8 @@ static void on_done(struct ev_loop *loop, struct ev_timer *timer, int events)
     const struct lookup_answer answer = {
         .found = lookup->found,
         .n = lookup->n,
-        .is_partial = lookup->is_partial,
+        .is_v4_open = lookup->is_v4_open,
+        .is_v6_open = lookup->is_v6_open,
         .is_cut = lookup->is_cut,
         .ttl_s = lookup->ttl_s == TTL_NONE ? 0 : lookup->ttl_s,
         .why = reason(lookup),
@@ -165,12 +168,12 @@ static void add_address(struct lookup *lookup, const struct part *part, struct a
 }
 
 /* A part has failed: that there is nothing is an answer, all else leaves open what there is. */
-static void note_failure(struct lookup *lookup, int status)
+static void note_failure(struct lookup *lookup, int family, int status)
 {
-    if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED)
-        lookup->is_cut = true;
-    else if (status != ARES_ENOTFOUND && status != ARES_ENODATA)
-        lookup->is_partial = true;
+    bool is_open = status != ARES_ENOTFOUND && status != ARES_ENODATA;
+    lookup->is_cut |= status == ARES_EDESTRUCTION || status == ARES_ECANCELLED;
+    lookup->is_v4_open |= is_open && family == AF_INET;
+    lookup->is_v6_open |= is_open && family == AF_INET6;
     bool is_worse = lookup->status == ARES_SUCCESS || lookup->status == ARES_ENODATA ||
                     (lookup->status == ARES_ENOTFOUND && status != ARES_ENODATA);
     if (is_worse)
@@ -197,7 +200,7 @@ static void on_addresses(void *context, int status, int timeouts, struct ares_ad
     if (ask_again(part, status))
         return;
     if (status != ARES_SUCCESS) {
-        note_failure(lookup, status);
+        note_failure(lookup, part->family, status);
     } else {
         for (const struct ares_addrinfo_node *node = result->nodes; node != NULL;
              node = node->ai_next) {
@@ -236,7 +239,7 @@ static void on_records(void *context, int status, int timeouts, unsigned char *b
     else if (n < 0)
         status = ARES_EBADRESP;
     if (status != ARES_SUCCESS)
-        note_failure(lookup, status);
+        note_failure(lookup, part->family, status);
     n = n > 0 ? srv_choose(records, n) : 0;
     for (int i = 0; i < n && lookup->on_done != NULL; i++) {
         struct part like = {.port = records[i].port, .weight = records[i].weight};
@@ -267,7 +270,7 @@ static void begin_part(struct lookup *lookup, const struct part *like, int famil
 {
     struct part *part = malloc(sizeof *part);
     if (part == NULL) {
-        note_failure(lookup, ARES_ENOMEM);
+        note_failure(lookup, family, ARES_ENOMEM);
         return;
     }
     *part = *like;
@@ -329,7 +332,7 @@ struct lookup *lookup_start(struct ev_loop *loop, struct dns *dns, const char *n
     lookup->done.data = lookup;
     size_t length = strnlen(asked, sizeof like.name);
     if (length == sizeof like.name) {
-        note_failure(lookup, ARES_EBADNAME);
+        note_failure(lookup, AF_UNSPEC, ARES_EBADNAME);
     } else {
         memcpy(like.name, asked, length);
         if (is_service)
@@ -338,6 +341,7 @@ struct lookup *lookup_start(struct ev_loop *loop, struct dns *dns, const char *n
             ask_target(lookup, &like);
     }
     dns_watch(dns);
-    end_part(lookup);
+    if (--lookup->n_parts == 0)
+        ev_timer_start(loop, &lookup->done);
     return lookup;
 }

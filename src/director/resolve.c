@@ -2,6 +2,7 @@
 /* Finds out what the names of hosts mean, and keeps finding out. */
 #include "director/resolve.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -243,6 +244,7 @@ static int merge(struct name *name, const struct lookup_answer *answer, bool *is
 {
     struct kept *merged = malloc((name->n_kept + answer->n) * sizeof *merged);
     size_t n = 0;
+    assert(name->kept != NULL || name->n_kept == 0);
     *is_lacking = false;
     if (merged == NULL)
         return -1;
@@ -253,12 +255,14 @@ static int merge(struct name *name, const struct lookup_answer *answer, bool *is
         merged[n++] = (struct kept){.address = answer->found[i]};
     }
     for (size_t i = 0; i < name->n_kept; i++) {
-        struct kept *kept = &name->kept[i];
-        if (kept->address.weight == 0 || (kept->was_missing && !answer->is_partial))
+        const struct kept *kept = &name->kept[i];
+        bool is_v4 = kept->address.at.any.sa_family == AF_INET;
+        bool is_open = is_v4 ? answer->is_v4_open : answer->is_v6_open;
+        if (kept->address.weight == 0 || (kept->was_missing && !is_open))
             continue;
-        *is_lacking |= !answer->is_partial;
+        *is_lacking |= !is_open;
         merged[n] = *kept;
-        merged[n++].was_missing |= !answer->is_partial;
+        merged[n++].was_missing |= !is_open;
     }
     free(name->kept);
     name->kept = merged;
@@ -312,7 +316,8 @@ static void take_success(struct name *name, const struct lookup_answer *answer)
         resolver->n_failing--;
         name->failures = 0;
     }
-    uint32_t most_s = answer->is_partial ? TTL_PARTIAL_MOST_S : TTL_MOST_S;
+    bool is_open = answer->is_v4_open || answer->is_v6_open;
+    uint32_t most_s = is_open ? TTL_PARTIAL_MOST_S : TTL_MOST_S;
     uint32_t next_s = answer->ttl_s < most_s ? answer->ttl_s : most_s;
     ask_in(name, is_lacking ? CONFIRM_S : next_s >= TTL_LEAST_S ? (double)next_s : TTL_LEAST_S);
 }

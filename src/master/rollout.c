@@ -206,7 +206,7 @@ static struct model *load(struct master *master, struct problems *problems)
     /* The one of the start was read to know whether to become a daemon. */
     if (master->rollout.last_generation == 0)
         return master->boot;
-    if (master->rollout.is_of_names)
+    if (master->rollout.is_of_names && master->rollout.current != NULL)
         return conf_renew(master->rollout.current->model, &master->addresses, problems);
     return conf_load(&master->request, problems);
 }

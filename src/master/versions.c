@@ -2,6 +2,7 @@
 /* What --version prints: this program and the libraries it runs with. */
 #include "master/versions.h"
 
+#include <ares.h>
 #include <ev.h>
 #include <jansson.h>
 #include <microhttpd.h>
@@ -38,6 +39,7 @@ void versions_print(struct text *out)
                 loop != NULL ? poller_word(ev_backend(loop)) : "unknown");
     text_add(out, "inih " INIH_VERSION "\n");
     text_printf(out, "libmicrohttpd %s\n", MHD_get_version());
+    text_printf(out, "c-ares %s\n", ares_version(NULL));
     text_printf(out, "jansson %s\n", jansson_version_str());
     text_add(out, "libcap " LIBCAP_VERSION "\n");
     if (loop != NULL)

@@ -404,6 +404,33 @@ static void knows_loopback(void **state)
     assert_false(addr_is_loopback(&none));
 }
 
+static void knows_what_can_be_one_host(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"192.0.2.1:1", "127.0.0.1:1", "223.255.255.255:1",
+                                       "240.0.0.1:1", "[::1]:1",     "[2001:db8::1]:1"};
+    static const char *const bad[] = {
+        "0.0.0.0:1", "255.255.255.255:1", "224.0.0.1:1", "239.1.2.3:1",
+        "[::]:1",    "[ff02::1]:1",       "unix:/x"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct addr address = address_of(good[i]);
+        assert_true(addr_is_one_host(&address));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct addr address = address_of(bad[i]);
+        assert_false(addr_is_one_host(&address));
+    }
+    struct addr link = {.in6 = {.sin6_family = AF_INET6}, .length = sizeof link.in6};
+    link.in6.sin6_addr.s6_addr[0] = 0xfe;
+    link.in6.sin6_addr.s6_addr[1] = 0x80;
+    link.in6.sin6_addr.s6_addr[15] = 1;
+    assert_false(addr_is_one_host(&link));
+    link.in6.sin6_scope_id = 1;
+    assert_true(addr_is_one_host(&link));
+    struct addr none = {0};
+    assert_false(addr_is_one_host(&none));
+}
+
 static void parses_networks(void **state)
 {
     (void)state;
@@ -573,6 +600,7 @@ int main(void)
         cmocka_unit_test(compares_all_that_counts),
         cmocka_unit_test(tells_ports_in_host_order),
         cmocka_unit_test(knows_loopback),
+        cmocka_unit_test(knows_what_can_be_one_host),
         cmocka_unit_test(parses_networks),
         cmocka_unit_test(refuses_malformed_networks),
         cmocka_unit_test(networks_have_exactly_their_addresses),

@@ -282,10 +282,55 @@ static void changed_line_ends_a_drain_over_time(void **state)
     give(rig, &second);
 }
 
+/* A generation whose one host was found by a name: shown as name, at the weight. */
+static struct taken take_found(const struct rig *rig, const char *name, int64_t weight)
+{
+    const char *why = NULL;
+    struct taken taken = {.model = model_of("host = app 10.0.0.1:80\n")};
+    struct model_host *host = &taken.model->groups[0].hosts[0];
+    host->name = name;
+    host->line_name = "app";
+    host->lookup = "app.example";
+    host->weight = weight;
+    assert_int_equal(rows_take(rig->rows, taken.model, &taken.rows, &why), 0);
+    return taken;
+}
+
+static void a_found_host_keeps_its_row_when_others_of_its_name_come(void **state)
+{
+    const struct rig *rig = *state;
+    struct taken first = take_found(rig, "app", 1);
+    struct taken second = take_found(rig, "app@10.0.0.1", 1);
+    assert_int_equal(first.rows.hosts[0], second.rows.hosts[0]);
+    give(rig, &first);
+    give(rig, &second);
+}
+
+static void another_weight_of_a_record_stands_unless_an_admin_set_one(void **state)
+{
+    const struct rig *rig = *state;
+    struct taken first = take_found(rig, "app", 1);
+    commit(rig, &first);
+    struct taken second = take_found(rig, "app", 5);
+    commit(rig, &second);
+    assert_int_equal(atomic_load(&host_of(rig, &second, 0)->weight), 5);
+    host_set_weight(&rig->segment, second.rows.hosts[0], 7);
+    host_set_admin(&rig->segment, second.rows.hosts[0], ADMIN_DRAIN);
+    struct taken third = take_found(rig, "app", 6);
+    commit(rig, &third);
+    assert_int_equal(atomic_load(&host_of(rig, &third, 0)->weight), 7);
+    assert_int_equal(atomic_load(&host_of(rig, &third, 0)->admin), ADMIN_DRAIN);
+    give(rig, &first);
+    give(rig, &second);
+    give(rig, &third);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(new_hosts_get_the_state_of_the_file),
+        TEST(a_found_host_keeps_its_row_when_others_of_its_name_come),
+        TEST(another_weight_of_a_record_stands_unless_an_admin_set_one),
         TEST(host_keeps_its_row_while_its_line_moves),
         TEST(other_address_is_another_host),
         TEST(what_an_admin_set_survives_until_the_line_changes),

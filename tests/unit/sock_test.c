@@ -4,7 +4,10 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "sock_rig.h"
 
@@ -304,6 +307,32 @@ static void armed_socket_closes_with_a_reset(void **state)
     close(listener);
 }
 
+/* In a network of its own where nothing leads anywhere. */
+static int look_from_nowhere(const struct addr *address)
+{
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0 && unshare(CLONE_NEWNET) != 0)
+        return 2;
+    return sock_has_route(address) ? 1 : 0;
+}
+
+static void knows_where_no_route_leads(void **state)
+{
+    (void)state;
+    struct addr near = {.in = {.sin_family = AF_INET}, .length = sizeof near.in};
+    near.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_true(sock_has_route(&near));
+    struct addr far = near;
+    far.in.sin_addr.s_addr = htonl(0xc0000201);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(look_from_nowhere(&far));
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WEXITSTATUS(status) == 2)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +351,7 @@ int main(void)
         cmocka_unit_test(recycled_socket_connects_anew),
         cmocka_unit_test(recycled_socket_forgets_a_failed_connect),
         cmocka_unit_test(armed_socket_closes_with_a_reset),
+        cmocka_unit_test(knows_where_no_route_leads),
     };
     return cmocka_run_group_tests_name("sock", tests, NULL, NULL);
 }
