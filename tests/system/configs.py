@@ -206,7 +206,7 @@ WORDS = [
     of_service("standby_is_the_group", "standby = main", "enabled"),
     case("standby_twice", "[service web] standby:", "twice", service="@@standby = spare spare",
          tail="[group spare]\nhost = a 127.0.0.1:9"),
-    case("standby_written_twice", "[service web] standby:", service="standby = more spare\n@@standby = more",
+    case("standby_written_twice", "[service web] standby:", service="standby = spare more\n@@standby = more spare",
          tail="[group spare]\nhost = a 127.0.0.1:9\n[group more]\nhost = a 127.0.0.1:9"),
     of_service("failover_no_bool", "failover = sometimes"),
     of_service("congestion_unknown", "congestion = nosuchcc"),
