@@ -286,20 +286,31 @@ static void warn_no_effect(const struct check *check, const struct conf_section 
                       idle_ms);
 }
 
+static void check_standby(const struct check *check, const struct conf_section *section,
+                          const struct model_service *service)
+{
+    const struct directive *row = DIRECTIVE_OF(SECTION_SERVICE, model_service, standby);
+    for (size_t i = 0; i < service->n_standby; i++) {
+        size_t group = service->standby[i];
+        const char *name = check->model->groups[group].name;
+        check->is_used[group] = true;
+        if (group == service->group)
+            problems_add(check->problems, place(section, row), section->title, row->key,
+                         "%s is the service's enabled group already", name);
+        for (size_t k = 0; k < i; k++)
+            if (service->standby[k] == group)
+                problems_add(check->problems, place(section, row), section->title, row->key,
+                             "group %s is named twice", name);
+    }
+}
+
 static void check_service(const struct check *check, const struct conf_section *section,
                           size_t index)
 {
     const struct model_service *service = &check->model->services[index];
     if (service->group != MODEL_NO_GROUP)
         check->is_used[service->group] = true;
-    for (size_t i = 0; i < service->n_standby; i++) {
-        const struct directive *row = DIRECTIVE_OF(SECTION_SERVICE, model_service, standby);
-        check->is_used[service->standby[i]] = true;
-        if (service->standby[i] == service->group)
-            problems_add(check->problems, place(section, row), section->title, row->key,
-                         "%s is the service's enabled group already",
-                         check->model->groups[service->group].name);
-    }
+    check_standby(check, section, service);
     warn_no_effect(check, section,
                    DIRECTIVE_OF(SECTION_SERVICE, model_service, half_close_timeout_ms),
                    service->half_close_timeout_ms, service->idle_timeout_ms);

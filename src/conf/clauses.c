@@ -146,16 +146,9 @@ static bool parse_groups(struct value_context *context, const char *value, void 
         text_add(context->why, "out of memory");
         return false;
     }
-    for (size_t i = 0; i < words.n; i++) {
+    for (size_t i = 0; i < words.n; i++)
         if (!value_find_group(context, words.at[i], &groups[i]))
             return false;
-        for (size_t k = 0; k < i; k++) {
-            if (groups[k] == groups[i]) {
-                text_printf(context->why, "group %s is named twice", words.at[i]);
-                return false;
-            }
-        }
-    }
     service->standby = groups;
     service->n_standby = words.n;
     return true;

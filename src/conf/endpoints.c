@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -358,11 +359,10 @@ static void print_admin_listen(struct text *out, const struct model *model,
 /* The name of an address that is one, in lower case: names that differ in case mean the same. */
 static const char *make_lookup(struct arena *arena, const struct addr_spec *spec)
 {
-    char text[sizeof spec->name + sizeof "srv:"] = "";
+    char text[sizeof spec->name + sizeof "srv:"];
     if (spec->kind != ADDR_NAME && spec->kind != ADDR_SRV)
         return "";
-    strcat(text, spec->kind == ADDR_SRV ? "srv:" : "");
-    strcat(text, spec->name);
+    snprintf(text, sizeof text, "%s%s", spec->kind == ADDR_SRV ? "srv:" : "", spec->name);
     for (char *c = text; *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c - 'A' + 'a');

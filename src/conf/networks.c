@@ -154,10 +154,9 @@ static void print_bind(struct text *out, const struct model *model, const struct
     const struct model_bind *bind = field;
     char text[ADDR_TEXT_BYTES];
     bool is_v4 = bind->address.any.sa_family == AF_INET;
+    /* A network of one address is printed as that alone. */
     const struct addr_network whole = {bind->address, is_v4 ? INET_BITS : INET6_BITS};
-    addr_print_network(text, &whole);
-    text[strcspn(text, "/")] = '\0';
-    text_add(out, bind->is_client ? "client" : text);
+    text_add(out, bind->is_client ? "client" : addr_print_network(text, &whole));
 }
 
 /* ---- share_sources ---- */

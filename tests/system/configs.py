@@ -189,17 +189,89 @@ WORDS = [
     of_global("include_above_the_folder", "include = ../x.conf"),
     of_global("include_elsewhere", "include = /etc/hostname"),
     of_service("protocol_unknown", "protocol = sctp"),
-    of_service("when_no_host_unknown", "when_no_host = explode"),
+    of_service("when_no_host_unknown", "when_no_host = explode", "close, hold DURATION, sorry FILE"),
+    of_service("when_no_host_mistyped", "when_no_host = hodl 5s", "hold"),
+    of_service("when_no_host_without_a_duration", "when_no_host = hold"),
+    of_service("when_no_host_too_long", "when_no_host = hold 2h", "1h"),
+    of_service("when_no_host_with_too_much", "when_no_host = close 5s"),
+    of_service("sorry_file_missing", "when_no_host = sorry nothere.html", "nothere.html"),
+    of_service("sorry_file_is_a_directory", "when_no_host = sorry /tmp", "folder"),
+    of_service("sorry_file_is_a_device", "when_no_host = sorry /dev/zero", "regular"),
+    of_group("tls_ca_missing", "tls_ca = nothere.pem", "nothere.pem"),
+    of_group("on_down_unknown", "on_down = closed", "close"),
+    of_group("sticky_unknown", "sticky = cookie", "source"),
+    of_group("sticky_without_a_duration", "sticky = source"),
+    of_group("sticky_too_short", "sticky = source 0", "1s"),
+    of_service("standby_unknown", "standby = nowhere", "nowhere"),
+    of_service("standby_is_the_group", "standby = main", "enabled"),
+    case("standby_twice", "[service web] standby:", "twice", service="@@standby = spare spare",
+         tail="[group spare]\nhost = a 127.0.0.1:9"),
+    case("standby_written_twice", "[service web] standby:", service="standby = spare more\n@@standby = more spare",
+         tail="[group spare]\nhost = a 127.0.0.1:9\n[group more]\nhost = a 127.0.0.1:9"),
+    of_service("failover_no_bool", "failover = sometimes"),
     of_service("congestion_unknown", "congestion = nosuchcc"),
 ]
 
+# What a check may not say, with a word of what must be told.
+CHECKS = [
+    ("tpc", "tcp"), ("tcp 80", "too much"), ("TLS", "no check"), ("http", "path"), ("http GET", "path"),
+    ("http health", "path"), ("http get /", "capital"), ("http / ok", "status"), ("http / 99", "status"),
+    ("http / 600", "status"), ("http / 300-200", "range"), ("http / 200 300", "too much"), ('http "/a b"', "blanks"),
+    ('http "/a\\r\\nX: y"', "blanks"), ("send", "double quotes"), ("send PING", "double quotes"),
+    ('send "PING" expect', "double quotes"), ('expect "a" or', "double quotes"), ('expect ""', "empty"),
+    ('send ""', "empty"), ('send "a" or "b"', "send, expect"), ('send "a" expekt "b"', "send, expect"),
+    ('send "a\\q"', "escape"), ('send "a', "quotes"), ('send "\\x4"', "escape"), ("redis 6379", "too much"),
+    ("postgres a b c", "too much"), ("mysql a b", "too much"), ('mysql ""', "1 to 63"), ("smpt", "smtp"),
+    ('expect "' + "x" * 16385 + '"', "longer"),
+]
+NETWORKS = ["10.0.0.0/33", "10.0.0.1/8", "10.0.0/8", "256.0.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "::/129", "::1/64",
+            "name.example", "10.0.0.0-10.0.0.9", "10.0.0.0/8,10.0.0.0/9", "*"]
+LIMIT_CASES = [of_group(f"check_{n}", f"check = {check}", words) for n, (check, words) in enumerate(CHECKS)]
+LIMIT_CASES += [of_service(f"allow_{n}", f"allow = {network}") for n, network in enumerate(NETWORKS)]
+LIMIT_CASES += [of_service(f"deny_{n}", f"deny = 10.0.0.0/8 {network}") for n, network in enumerate(NETWORKS)]
+LIMIT_CASES += [of_service(f"share_sources_{n}", f"share_sources = {v}")
+                for n, v in enumerate(["", "32", "33 64", "32 129", "32 64 1", "/32 /64", "-1 64", "a b"])]
+LIMIT_CASES += [of_service(f"connection_rate_per_source_{n}", f"connection_rate_per_source = {v}")
+                for n, v in enumerate(["", "5", "5/d", "-5/s", "5 /s", "5/", "/s", "1" * 30 + "/s"])]
+LIMIT_CASES += [of_service(f"{key}_{n}", f"{key} = {v}")
+                for key in ["max_connections", "max_connections_per_source"]
+                for n, v in enumerate(["", "-1", "abc", "10000001", "9" * 30])]
+LIMIT_CASES += [of_global(f"{key}_{n}", f"{key} = {v}") for key in ["stick_entries", "source_entries"]
+                for n, v in enumerate(["", "0", "-1", "abc", "100000001", "9" * 30])]
+LIMIT_CASES += [of_global(f"resolver_{n}", f"resolver = {v}")
+                for n, v in enumerate(["dns.example", "dns.example:53", "192.0.2.53:0", "192.0.2.0/24", "0.0.0.0", "*:53",
+                                       "192.0.2.1 192.0.2.2", "[::1]", "[::g]:53", "224.0.0.1"])]
+LIMIT_CASES += [of_group(f"bind_{n}", f"bind = {v}")
+                for n, v in enumerate(["127.0.0.1:80", "0.0.0.0", "clients", "10.0.0.0/24", "ff02::1", "[::1]",
+                                       "127.0.0.1 127.0.0.2", "eth0"])]
+LIMIT_CASES += [of_group(f"{key}_{n}", f"{key} = {v}")
+                for key, values in [("pool", ["", "-1", "10001", "x"]), ("rise", ["", "0", "1001", "x"]),
+                                    ("fall", ["", "0", "1001", "x"]), ("fail_open", PERCENTS),
+                                    ("check_interval", ["", "99ms", "2d", "x"]),
+                                    ("check_timeout", ["", "9ms", "2h", "x"])]
+                for n, v in enumerate(values)]
+LIMIT_CASES += [of_group(f"host_slow_start_{n}", f"host = b 127.0.0.1:9 slow_start={v}")
+                for n, v in enumerate(["", "x", "-1", "2d", "9" * 30])]
+LIMIT_CASES += [of_group(f"host_check_{n}", f"host = b 127.0.0.1:9 check={v}")
+                for n, v in enumerate(["", "127.0.0.1", "9", ":9", "name.example:9", "*:9", "0.0.0.0:9", "127.0.0.1:0"])]
+LIMIT_CASES += [of_group(f"host_name_{n}", f"host = b {v}")
+                for n, v in enumerate(["name.example", "name.example:0", "-name.example:80", "name..example:80",
+                                       "srv:name.example", "srv:_http.name.example", "srv:_http._tcp", "1.2.3.4.example5:",
+                                       "n" * 64 + ".example:80"])]
+LIMIT_CASES += [
+    case("host_named_as_an_address", "[group main] host:", "address of host n",
+         group="host = n name.example:80\n@@host = n@10.0.0.1 10.0.0.1:80"),
+    case("bind_of_client_and_another", "[group main] bind:", "client", group="bind = 127.0.0.1\n@@bind = client"),
+    case("bind_twice", "[group main] bind:", "twice", group="bind = 127.0.0.1\n@@bind = 127.0.0.1"),
+    of_service("listen_name", "listen = name.example:80", "not a name"),
+    of_admin("admin_listen_name", "listen = localhost:7001", "not a name"),
+]
+
 LATER = "not yet supported"
-LATER_GLOBAL = ["resolver = 192.0.2.53", "cache = /tmp", "stick_entries = 5", "source_entries = 5", "locale = de"]
+LATER_GLOBAL = ["cache = /tmp", "locale = de"]
 LATER_ADMIN = ["certificate = a.pem", "user = admin x full", "users_file = users", "listen = 127.0.0.1:7001 tls"]
 LATER_SERVICE = [
-    "protocol = udp", "standby = main", "failover = no", "route = sni a.example main", "allow = 10.0.0.0/8",
-    "deny = 10.0.0.0/8", "max_connections = 5", "max_connections_per_source = 5", "connection_rate_per_source = 5/s",
-    "handshake_timeout = 5s", "when_no_host = hold 5s", "when_no_host = sorry sorry.html", "share_sources = 24 56",
+    "protocol = udp", "route = sni a.example main", "handshake_timeout = 5s",
     "certificate = a.pem", "tls_min = 1.3", "tls_ciphers = HIGH", "tls_alpn = h2", "client_ca = ca.pem",
     "client_verify = required", "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
     "listen = 127.0.0.1:7998 tls", "listen = 127.0.0.1:7998 starttls=postgres",
@@ -207,19 +279,15 @@ LATER_SERVICE = [
     "listen = unix:/tmp/x.sock", "listen = unix:@x", "listen = unix:/tmp/x.sock mode=0660",
 ]
 LATER_GROUP = [
-    "scheduler = twochoices", "scheduler = source", "scheduler = maglev", "sticky = source 30m", "pool = 4",
-    "check = tcp", "check = tls", "check = http /", "check_interval = 5s", "check_timeout = 5s", "rise = 5",
-    "fall = 5", "fail_open = 10%", "on_down = close", "send_proxy = v1", "send_proxy = v2", "tls = yes", "tls = verify",
-    "tls_ca = ca.pem", "tls_name = a.example", "bind = 127.0.0.1", "bind = client",
-    "host = b 127.0.0.1:9 slow_start=30s", "host = b 127.0.0.1:9 check=127.0.0.1:8",
-    "host = b name.example:80", "host = b srv:_http._tcp.name.example", "host = b unix:/tmp/x.sock",
+    "send_proxy = v1", "send_proxy = v2", "tls = yes", "tls = verify",
+    "host = b unix:/tmp/x.sock", "host = b 127.0.0.1:9 check=unix:/tmp/x.sock",
 ]
 LATER_CASES = [of_global(f"later_global_{line.split(' ')[0]}", line, LATER) for line in LATER_GLOBAL]
 LATER_CASES += [of_admin(f"later_admin_{n}", line, LATER) for n, line in enumerate(LATER_ADMIN)]
 LATER_CASES += [of_service(f"later_service_{n}", line, LATER) for n, line in enumerate(LATER_SERVICE)]
 LATER_CASES += [of_group(f"later_group_{n}", line, LATER) for n, line in enumerate(LATER_GROUP)]
 
-CASES = LINES + NAMES + NUMBER_CASES + ADDRESS_CASES + WORDS + LATER_CASES
+CASES = LINES + NAMES + NUMBER_CASES + ADDRESS_CASES + WORDS + LIMIT_CASES + LATER_CASES
 assert len({c.name for c in CASES}) == len(CASES)
 
 MANY_FAULTS = case(
@@ -247,10 +315,11 @@ adopt_timeout = 700ms
 drain_timeout = 90
 poller = epoll
 spin = 0
-resolver =
+resolver = 192.0.2.53
+resolver = [2001:db8::53]:5353
 cache = /var/lib/gaidaros
-stick_entries = 100000
-source_entries = 100000
+stick_entries = 5000
+source_entries = 6000
 locale =
 
 [admin]
@@ -266,9 +335,14 @@ listen = [::1]:7993
 listen = *:7994 interface=lo
 protocol = tcp
 group = main
-failover = yes
-allow = 0.0.0.0/0 ::/0
-max_connections = 0
+standby = spare third
+failover = no
+allow = 127.0.0.0/8 10.0.0.0/8
+allow = ::1
+deny = 127.0.0.9
+max_connections = 5000
+max_connections_per_source = 20
+connection_rate_per_source = 600/m
 connect_timeout = 1500ms
 idle_timeout = 1h
 half_close_timeout = 45s
@@ -281,8 +355,8 @@ cork = yes
 half_close = no
 congestion = reno
 keepalive = no
-when_no_host = close
-share_sources = 32 64
+when_no_host = hold 5s
+share_sources = 24 56
 tls_min = 1.2
 client_verify = none
 crl_policy = strict
@@ -297,20 +371,36 @@ scheduler = leastconn
 host = app1 127.0.0.1:9001 weight=3 max_connections=200
 host = app2 [::1]:9002 weight=0 state=drain
 host = app3 127.0.0.1:9003 state=down
-sticky = none
+host = app4 App.Example:9004 slow_start=30s check=127.0.0.1:9104
+host = app5 srv:_http._tcp.name.example
+sticky = source 30m
 queue_timeout = 3s
-pool = 0
-check = none
+pool = 4
+check = send "a ; \\x00\\r\\n"  expect "b" or "c" send "d"
+check_interval = 5s
+check_timeout = 500ms
+rise = 5
+fall = 6
 eject_failures = 9
 eject_time = 20s
 eject_most = 34%
-fail_open = 0%
-on_down = keep
+fail_open = 20%
+on_down = close
 send_proxy = no
 tls = no
+bind = 127.0.0.1
+bind = ::1
 congestion = reno
 
 [group spare]
 scheduler = weighted
 host = only 127.0.0.1:9004
+check = none
+
+[group third]
+scheduler = first
+host = only 127.0.0.1:9005
+check = tls
+tls_name = a.example
+bind = client
 """

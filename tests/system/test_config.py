@@ -238,17 +238,38 @@ def test_dump_reads_back_to_the_same(tmp_path):
             ("service web", "connect_timeout", ["1500ms"]), ("service web", "nodelay", ["no"]),
             ("service web", "half_close", ["no"]), ("service web", "congestion", ["reno"]),
             ("service web", "lifetime", ["2h 10%"]), ("group main", "scheduler", ["leastconn"]),
+            ("global", "resolver", ["192.0.2.53:53", "[2001:db8::53]:5353"]), ("global", "stick_entries", ["5000"]),
+            ("service web", "standby", ["spare third"]), ("service web", "failover", ["no"]),
+            ("service web", "allow", ["127.0.0.0/8", "10.0.0.0/8", "::1"]), ("service web", "deny", ["127.0.0.9"]),
+            ("service web", "max_connections", ["5000"]), ("service web", "max_connections_per_source", ["20"]),
+            ("service web", "connection_rate_per_source", ["10/s"]), ("service web", "when_no_host", ["hold 5s"]),
+            ("service web", "share_sources", ["24 56"]), ("group main", "sticky", ["source 30m"]),
+            ("group main", "pool", ["4"]), ("group main", "check_interval", ["5s"]),
+            ("group main", "check", [r'send "a ; \x00\r\n"  expect "b" or "c" send "d"']),
+            ("group main", "fail_open", ["20%"]), ("group main", "on_down", ["close"]),
+            ("group main", "bind", ["127.0.0.1", "::1"]), ("group spare", "check", ["none"]),
+            ("group third", "check", ["tls"]), ("group third", "tls_name", ["a.example"]),
+            ("group third", "bind", ["client"]), ("group third", "scheduler", ["first"]),
+            ("service other", "standby", []), ("service other", "allow", []), ("service other", "failover", ["yes"]),
             ("group main", "eject_most", ["34%"]), ("group spare", "scheduler", ["weighted"]),
             ("service other", "idle_timeout", ["5m"]), ("service other", "nodelay", ["yes"])]:
         assert value(first, section, key) == meant, (section, key, first)
     hosts = value(first, "group main", "host")
     assert [h.split()[:2] for h in hosts] == [["app1", "127.0.0.1:9001"], ["app2", "[::1]:9002"],
-                                              ["app3", "127.0.0.1:9003"]]
+                                              ["app3", "127.0.0.1:9003"], ["app4", "App.Example:9004"],
+                                              ["app5", "srv:_http._tcp.name.example"]]
+    assert hosts[3] == "app4 App.Example:9004 slow_start=30s check=127.0.0.1:9104"
     assert "weight=3" in hosts[0] and "max_connections=200" in hosts[0]
     assert "weight=0" in hosts[1] and "state=drain" in hosts[1] and "state=down" in hosts[2]
     listens = value(first, "service web", "listen")
     assert [entry.split()[0] for entry in listens] == ["127.0.0.1:7993", "[::1]:7993", "*:7994"]
     assert "backlog=100" in listens[0] and "interface=lo" in listens[2]
+
+
+@pytest.mark.parametrize("scheduler", ["roundrobin", "leastconn", "random", "weighted", "twochoices", "source", "maglev",
+                                       "first"])
+def test_every_scheduler_is_known(tmp_path, scheduler):
+    assert value(dump(put(tmp_path, text_of(group=f"scheduler = {scheduler}"))), "group main", "scheduler") == [scheduler]
 
 
 def test_dump_of_the_shipped_configuration_reads_back_to_the_same(tmp_path):
@@ -267,7 +288,13 @@ def test_every_key_is_dumped_with_its_default(tmp_path):
             ("service web", "half_close_timeout", "30s"), ("service web", "retries", "3"),
             ("group main", "scheduler", "roundrobin"),
             ("group main", "queue_timeout", "10s"), ("group main", "eject_failures", "5"),
-            ("group main", "eject_time", "10s"), ("group main", "eject_most", "50%")]:
+            ("group main", "eject_time", "10s"), ("group main", "eject_most", "50%"),
+            ("group main", "check", "tcp"), ("group main", "check_interval", "2s"), ("group main", "rise", "2"),
+            ("group main", "fall", "3"), ("group main", "sticky", "none"), ("group main", "pool", "0"),
+            ("group main", "fail_open", "0%"), ("group main", "on_down", "keep"),
+            ("service web", "when_no_host", "close"), ("service web", "share_sources", "32 64"),
+            ("service web", "failover", "yes"), ("service web", "max_connections_per_source", "0"),
+            ("global", "stick_entries", "100000"), ("global", "source_entries", "100000")]:
         assert value(dumped, section, key) == [meant], (section, key, dumped)
 
 
@@ -277,6 +304,37 @@ def test_relative_paths_count_from_the_files_folder(tmp_path):
     assert gaidaros("-c", path, "-t", cwd="/").status == 0
     assert gaidaros("-c", "g.conf", "-t", cwd=tmp_path).status == 0
     assert not os.listdir(tmp_path / "logs")  # -t opens no log
+
+
+def test_files_that_values_name_are_read_and_bounded(tmp_path):
+    put(tmp_path, b"so\0rry", "sorry.txt")
+    put(tmp_path, "", "ca.pem")
+    path = put(tmp_path, text_of(service="when_no_host = sorry sorry.txt", group="check = tls\ntls_ca = ca.pem"))
+    dumped = dump(path, cwd="/")
+    assert value(dumped, "service web", "when_no_host") == [f"sorry {tmp_path}/sorry.txt"]
+    assert value(dumped, "group main", "tls_ca") == [f"{tmp_path}/ca.pem"]
+    assert gaidaros("-c", path, "-t", cwd="/").status == 0
+    line = text_of(service="@@").split("\n").index("@@") + 1
+    for name, most, key in [("sorry.txt", 64 << 10, f"{line}: [service web] when_no_host:"),
+                            ("ca.pem", 1 << 20, f"{line + 4}: [group main] tls_ca:")]:
+        put(tmp_path, b"x" * most, name)
+        assert gaidaros("-c", path, "-t").status == 0
+        put(tmp_path, b"x" * (most + 1), name)
+        said = gaidaros("-c", path, "-t")
+        assert_refused(said, path, [f"{path}:{key}"], "larger")
+        put(tmp_path, b"x", name)
+
+
+@pytest.mark.parametrize("group,key", [
+    ("check_timeout = 5s", "check_timeout"), ("tls_name = a.example", "tls_name"), ("bind = ::1", "bind"),
+    ("check = none\neject_failures = 0\nfail_open = 10%", "fail_open"),
+])
+def test_what_contradicts_itself_is_warned_of(tmp_path, group, key):
+    path = put(tmp_path, text_of(group=group))
+    said = gaidaros("-c", path, "-t")
+    assert said.status == 0, said
+    line = text_of(group=group).split("\n").index(group.split("\n")[-1]) + 1
+    assert [text for text in said.lines if text.startswith(f"{path}:{line}: [group main] {key}:")], said
 
 
 def test_an_unused_group_is_no_fault(tmp_path):

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/hash.h"
+#include "conf/store.h"
 #include "conf/write.h"
 #include "conf_fixture.h"
 
@@ -101,6 +102,91 @@ static void an_equal_model_comes_out(void **state)
     close(fd);
 }
 
+/* Files and meanings of names travel in the bundle: nothing is read where it is opened. */
+static void files_and_names_travel_too(void **state)
+{
+    (void)state;
+    char folder[FOLDER_BYTES], path[256];
+    struct problems problems = {0};
+    struct addresses addresses = {0};
+    struct bundle_rows out;
+    struct address found[2] = {{.weight = 1}, {.weight = 1}};
+    for (uint32_t i = 0; i < 2; i++)
+        found[i].at = (struct addr){
+            .in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001U + i)},
+            .length = sizeof(struct sockaddr_in)};
+    assert_int_equal(addresses_set(&addresses, "a.example", found, 2), 1);
+    folder_make(folder);
+    file_make(folder, "a.conf",
+              "[service web]\nlisten = 127.0.0.1:8080\ngroup = main\nstandby = spare\n"
+              "when_no_host = sorry sorry.txt\n[group main]\nhost = a a.example:80\n"
+              "check = tls\ntls_ca = ca.pem\n[group spare]\nhost = b b.example:80\n");
+    file_make_bytes(folder, "sorry.txt", "a\0b", 3);
+    file_make(folder, "ca.pem", "");
+    const struct conf_request request = {.path = folder_path(path, folder, "a.conf"),
+                                         .addresses = &addresses};
+    struct model *model = conf_load(&request, &problems);
+    if (model == NULL)
+        fail_msg("%s", errors_of(&problems));
+    addresses_fini(&addresses);
+    struct bundle_rows fitting = rows;
+    fitting.n_services = fitting.n_listeners = 1;
+    int fd = bundle_pack(model, &fitting);
+    folder_remove(folder);
+    struct model *again = unpack(fd, &out);
+    assert_non_null(again);
+    assert_same_model(model, again);
+    const struct model_file *sorry = &again->services[0].when_no_host.sorry;
+    assert_string_equal(sorry->path, model->services[0].when_no_host.sorry.path);
+    assert_int_equal(sorry->length, 3);
+    assert_memory_equal(sorry->bytes, "a\0b", 3);
+    assert_int_equal(again->groups[0].tls_ca.length, 0);
+    assert_non_null(again->groups[0].tls_ca.bytes);
+    assert_false(again->store->may_read);
+    assert_int_equal(again->n_hosts, 3);
+    for (size_t i = 0; i < 2; i++) {
+        const struct model_host *host = &model->groups[0].hosts[i];
+        const struct model_host *other = &again->groups[0].hosts[i];
+        assert_string_equal(host->name, other->name);
+        assert_string_equal(host->lookup, other->lookup);
+        assert_true(addr_is_equal(&host->address, &other->address));
+    }
+    /* Packed again, it is the same bundle but for the order of its files. */
+    close(fd);
+    fd = bundle_pack(again, &fitting);
+    conf_free(again);
+    again = unpack(fd, &out);
+    assert_non_null(again);
+    assert_same_model(model, again);
+    conf_free(model);
+    conf_free(again);
+    close(fd);
+}
+
+static void a_file_that_did_not_travel_is_not_read(void **state)
+{
+    (void)state;
+    struct problems problems = {0};
+    struct bundle_rows out;
+    struct model *model = load_good(BASE_LINES "check = tls\ntls_ca = /etc/passwd\n");
+    assert_non_null(model->store->files);
+    model->store->files = NULL;
+    struct bundle_rows fitting = {.services = numbers[0],
+                                  .groups = numbers[1],
+                                  .hosts = numbers[2],
+                                  .listeners = numbers[3],
+                                  .n_services = 1,
+                                  .n_groups = 1,
+                                  .n_hosts = 1,
+                                  .n_listeners = 1};
+    int fd = bundle_pack(model, &fitting);
+    assert_null(bundle_unpack(fd, &out, &problems));
+    assert_non_null(strstr(errors_of(&problems), "/etc/passwd has not come with"));
+    problems_fini(&problems);
+    conf_free(model);
+    close(fd);
+}
+
 static void the_command_line_travels_too(void **state)
 {
     (void)state;
@@ -125,11 +211,47 @@ static void the_command_line_travels_too(void **state)
     folder_remove(folder);
 }
 
+/* A model that has all that a bundle can carry: lines, a file, a name that is known. */
+static struct model *load_rich(void)
+{
+    char folder[FOLDER_BYTES], path[256], text[2048];
+    struct problems problems = {0};
+    struct addresses addresses = {0};
+    struct address found = {
+        .at = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001U)},
+               .length = sizeof(struct sockaddr_in)},
+        .weight = 1};
+    folder_make(folder);
+    file_make_bytes(folder, "sorry.txt", "a\0b", 3);
+    snprintf(text, sizeof text,
+             "%scheck = expect \"\\x00\" or \"b\"\n[service three]\nlisten = 127.0.0.1:83\n"
+             "group = far\nwhen_no_host = sorry %s\n[group far]\nhost = a a.example:80\n",
+             lines, folder_path(path, folder, "sorry.txt"));
+    assert_int_equal(addresses_set(&addresses, "a.example", &found, 1), 1);
+    const struct conf_request request = {.text = text, .addresses = &addresses};
+    struct model *model = conf_load(&request, &problems);
+    if (model == NULL)
+        fail_msg("%s", errors_of(&problems));
+    addresses_fini(&addresses);
+    problems_fini(&problems);
+    folder_remove(folder);
+    return model;
+}
+
 /* The bytes of a good bundle; malloc'ed. */
 static char *good_bytes(size_t *length)
 {
-    struct model *model = load_good(lines);
-    int fd = bundle_pack(model, &rows);
+    static uint32_t more[4] = {50, 51, 52, 53};
+    struct model *model = load_rich();
+    const struct bundle_rows fitting = {.services = more,
+                                        .groups = more,
+                                        .hosts = more,
+                                        .listeners = more,
+                                        .n_services = 3,
+                                        .n_groups = 3,
+                                        .n_hosts = 4,
+                                        .n_listeners = 4};
+    int fd = bundle_pack(model, &fitting);
     assert_true(fd >= 0);
     struct stat status;
     assert_int_equal(fstat(fd, &status), 0);
@@ -252,6 +374,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_equal_model_comes_out),
+        cmocka_unit_test(files_and_names_travel_too),
+        cmocka_unit_test(a_file_that_did_not_travel_is_not_read),
         cmocka_unit_test(the_command_line_travels_too),
         cmocka_unit_test(a_bundle_is_sealed_and_its_offset_unused),
         cmocka_unit_test(a_cut_bundle_is_refused),

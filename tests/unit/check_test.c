@@ -142,6 +142,122 @@ static void one_file_is_not_two_things(void **state)
                           "[global] log: the same file as pidfile");
 }
 
+static void assert_warned(const char *lines, const char *says)
+{
+    char text[1024];
+    struct problems problems = {0};
+    snprintf(text, sizeof text, BASE_LINES "%s", lines);
+    struct model *model = load_text(text, &problems);
+    if (model == NULL)
+        fail_msg("%s", errors_of(&problems));
+    if (problems.n_warnings != 1 || strstr(warnings_of(&problems), says) == NULL)
+        fail_msg("not \"%s\" but %s", says, warnings_of(&problems));
+    conf_free(model);
+    problems_fini(&problems);
+}
+
+static void assert_not_warned(const char *lines)
+{
+    char text[1024];
+    struct problems problems = {0};
+    snprintf(text, sizeof text, BASE_LINES "%s", lines);
+    struct model *model = load_text(text, &problems);
+    if (model == NULL || problems.n_warnings > 0)
+        fail_msg("%s%s", errors_of(&problems), warnings_of(&problems));
+    conf_free(model);
+    problems_fini(&problems);
+}
+
+static void a_check_that_outlasts_its_interval_is_a_warning(void **state)
+{
+    (void)state;
+    assert_warned("check_timeout = 3s\n",
+                  "[group main] check_timeout: check_timeout (3000 ms) is longer than "
+                  "check_interval (2000 ms)");
+    assert_warned("check_interval = 500ms\n", "[group main] check_interval: check_timeout");
+    assert_not_warned("check_timeout = 2s\n");
+    assert_not_warned("check_timeout = 3s\ncheck = none\n");
+}
+
+static void keys_without_effect_are_warnings(void **state)
+{
+    (void)state;
+    assert_warned("tls_name = a.example\n", "tls_name: has no effect without check = tls");
+    assert_warned("tls_ca = /etc/passwd\ncheck = http /\n",
+                  "tls_ca: has no effect without check = tls");
+    assert_not_warned("tls_name = a.example\ncheck = tls\n");
+    assert_warned("check = none\nhost = b 10.0.0.2:80 check=10.0.0.2:81\n",
+                  "[group main] host: check= has no effect");
+    assert_warned("check = none\neject_failures = 0\nfail_open = 10%\n",
+                  "fail_open: has no effect: without check and eject_failures");
+    assert_not_warned("check = none\nfail_open = 10%\n");
+    assert_not_warned("eject_failures = 0\nfail_open = 10%\n");
+    assert_warned("bind = client\npool = 1\n", "bind: pool has no effect");
+}
+
+static void an_address_of_a_family_that_no_host_has_is_a_warning(void **state)
+{
+    (void)state;
+    assert_warned("bind = 127.0.0.1\nbind = ::1\n",
+                  "bind: has no effect: no host of this group has an IPv6 address");
+    assert_not_warned("bind = 127.0.0.1\n");
+    assert_not_warned("bind = ::1\nhost = b [::1]:80\n");
+    assert_not_warned("bind = ::1\nhost = b name.example:80\n");
+}
+
+static void source_addresses_agree(void **state)
+{
+    (void)state;
+    assert_refused(BASE_LINES "bind = 127.0.0.1\nbind = client\n",
+                   "[group main] bind: client stands alone");
+    assert_refused(BASE_LINES "bind = 127.0.0.1\nbind = 127.0.0.1\n",
+                   "[group main] bind: the same address twice");
+}
+
+static void standby_groups_are_used(void **state)
+{
+    (void)state;
+    assert_not_warned("[group spare]\nhost = a 10.0.0.2:80\n[service two]\n"
+                      "listen = 127.0.0.1:81\ngroup = main\nstandby = spare\n");
+}
+
+static void lines_of_names_count_once(void **state)
+{
+    (void)state;
+    struct addresses addresses = {0};
+    struct problems problems = {0};
+    struct address found[2] = {{.weight = 1}, {.weight = 1}};
+    for (uint32_t i = 0; i < 2; i++)
+        found[i].at = (struct addr){
+            .in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001U + i)},
+            .length = sizeof(struct sockaddr_in)};
+    assert_int_equal(addresses_set(&addresses, "a.example", found, 2), 1);
+    struct conf_request request = {
+        .text = "[service web]\nlisten = 127.0.0.1:80\ngroup = main\n[group main]\n"
+                "host = a a.example:80\nhost = b a.example:80\n",
+        .addresses = &addresses};
+    struct model *model = conf_load(&request, &problems);
+    assert_non_null(model);
+    assert_int_equal(model->n_hosts, 4);
+    conf_free(model);
+    request.text = "[service web]\nlisten = 127.0.0.1:80\ngroup = main\n[group main]\n"
+                   "host = a a.example:80\nhost = a 10.0.0.1:80\n";
+    assert_null(conf_load(&request, &problems));
+    assert_int_equal(problems.n_errors, 1);
+    assert_non_null(strstr(errors_of(&problems), "a second host a in this group"));
+    problems_fini(&problems);
+    request.text = "[service web]\nlisten = 127.0.0.1:80\ngroup = main\n[group main]\n"
+                   "host = a a.example:80 weight=0\nhost = b 10.0.0.1:80 weight=0\n";
+    assert_null(conf_load(&request, &problems));
+    assert_int_equal(problems.n_errors, 1);
+    assert_non_null(strstr(errors_of(&problems), "every host has weight=0"));
+    problems_fini(&problems);
+    addresses_fini(&addresses);
+    assert_refused(BASE_LINES "host = a a.example:80\nhost = a@10.0.0.1 10.0.0.1:80\n",
+                   "a@10.0.0.1 would be taken for an address of host a");
+    conf_free(load_good(BASE_LINES "host = a 10.0.0.2:80\nhost = a@10.0.0.1 10.0.0.1:80\n"));
+}
+
 static void more_than_the_segment_holds_is_refused(void **state)
 {
     (void)state;
@@ -190,6 +306,12 @@ int main(void)
         cmocka_unit_test(adopt_timeout_is_below_stuck_timeout),
         cmocka_unit_test(a_timeout_without_effect_is_a_warning),
         cmocka_unit_test(one_file_is_not_two_things),
+        cmocka_unit_test(a_check_that_outlasts_its_interval_is_a_warning),
+        cmocka_unit_test(keys_without_effect_are_warnings),
+        cmocka_unit_test(an_address_of_a_family_that_no_host_has_is_a_warning),
+        cmocka_unit_test(source_addresses_agree),
+        cmocka_unit_test(standby_groups_are_used),
+        cmocka_unit_test(lines_of_names_count_once),
         cmocka_unit_test(more_than_the_segment_holds_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

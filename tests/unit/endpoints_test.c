@@ -63,6 +63,40 @@ static void host_takes_options_in_any_order(void **state)
     conf_free(model);
 }
 
+static void host_takes_the_options_of_checks(void **state)
+{
+    (void)state;
+    struct model *model = load_host("app2 10.0.0.2:80 slow_start=30s check=[::1]:9000");
+    const struct model_host *host = &model->groups[0].hosts[1];
+    assert_int_equal(host->slow_start_ms, 30000);
+    assert_int_equal(host->check_address.any.sa_family, AF_INET6);
+    assert_int_equal(addr_port(&host->check_address), 9000);
+    assert_int_equal(model->groups[0].hosts[0].slow_start_ms, 0);
+    assert_int_equal(model->groups[0].hosts[0].check_address.any.sa_family, AF_UNSPEC);
+    conf_free(model);
+}
+
+static void a_host_may_be_a_name(void **state)
+{
+    (void)state;
+    struct model *model = load_host("app2 App.Example:80 weight=3");
+    const struct model_host *host = &model->groups[0].hosts[1];
+    assert_string_equal(host->name, "app2");
+    assert_string_equal(host->line_name, "app2");
+    assert_string_equal(host->address_text, "App.Example:80");
+    assert_string_equal(host->lookup, "app.example");
+    assert_int_equal(host->lookup_port, 80);
+    assert_int_equal(host->address.any.sa_family, AF_UNSPEC);
+    assert_int_equal(host->weight, 3);
+    assert_string_equal(model->groups[0].hosts[0].lookup, "");
+    assert_int_equal(model->groups[0].hosts[0].lookup_port, 0);
+    conf_free(model);
+    model = load_host("app2 srv:_http._tcp.name.example");
+    assert_string_equal(model->groups[0].hosts[1].lookup, "srv:_http._tcp.name.example");
+    assert_int_equal(model->groups[0].hosts[1].lookup_port, 0);
+    conf_free(model);
+}
+
 static void bad_hosts_are_refused(void **state)
 {
     (void)state;
@@ -79,8 +113,10 @@ static void bad_hosts_are_refused(void **state)
     assert_host_refused("app2 [::]:80", "no address that can be connected to");
     assert_host_refused("app2 *:80", "no address that can be connected to");
     assert_host_refused("app2 224.0.0.1:80", "no address that can be connected to");
-    assert_host_refused("app2 name.example:80", "names are not yet supported");
-    assert_host_refused("app2 srv:_http._tcp.name.example", "names are not yet supported");
+    assert_host_refused("app2 255.255.255.255:80", "no address that can be connected to");
+    assert_host_refused("app2 -name.example:80", "starts with");
+    assert_host_refused("app2 name.example", "port is missing");
+    assert_host_refused("app2 srv:name.example", "srv:_SERVICE._PROTOCOL.NAME");
     assert_host_refused("app2 unix:/run/x.sock", "unix sockets are not yet supported");
     assert_host_refused("\"app 2\" 10.0.0.2:80", "without blanks");
     assert_host_refused("x2345678901234567890123456789012345678901234567890 10.0.0.2:80",
@@ -98,8 +134,13 @@ static void bad_host_options_are_refused(void **state)
     assert_host_refused("a 10.0.0.2:80 weight=1 weight=1", "given twice");
     assert_host_refused("a 10.0.0.2:80 wieght=1", "did you mean weight?");
     assert_host_refused("a 10.0.0.2:80 state=maybe", "one of up drain down");
-    assert_host_refused("a 10.0.0.2:80 slow_start=30s", "slow_start is not yet supported");
-    assert_host_refused("a 10.0.0.2:80 check=10.0.0.2:90", "check is not yet supported");
+    assert_host_refused("a 10.0.0.2:80 slow_start=x", "a duration from 0 to 1d");
+    assert_host_refused("a 10.0.0.2:80 slow_start=2d", "a duration from 0 to 1d");
+    assert_host_refused("a 10.0.0.2:80 check=10.0.0.2", "check=10.0.0.2: port is missing");
+    assert_host_refused("a 10.0.0.2:80 check=name.example:90", "not a name");
+    assert_host_refused("a 10.0.0.2:80 check=*:90", "no address that can be connected to");
+    assert_host_refused("a 10.0.0.2:80 check=0.0.0.0:90", "can be connected to");
+    assert_host_refused("a 10.0.0.2:80 check=unix:/x", "unix sockets are not yet supported");
 }
 
 static void listen_takes_options(void **state)
@@ -128,7 +169,8 @@ static void bad_listens_are_refused(void **state)
     assert_listen_refused("", "needs a value");
     assert_listen_refused("*:0", "port must be");
     assert_listen_refused("8080", "8080");
-    assert_listen_refused("localhost:80", "names are not yet supported");
+    assert_listen_refused("localhost:80", "must be an IP address or *, not a name");
+    assert_listen_refused("srv:_http._tcp.x", "must be an IP address or *, not a name");
     assert_listen_refused("unix:/run/x", "unix sockets are not yet supported");
     assert_listen_refused("127.0.0.1:81 tls", "tls is not yet supported");
     assert_listen_refused("127.0.0.1:81 transparent", "transparent is not yet supported");
@@ -159,6 +201,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_has_defaults),
         cmocka_unit_test(host_takes_options_in_any_order),
+        cmocka_unit_test(host_takes_the_options_of_checks),
+        cmocka_unit_test(a_host_may_be_a_name),
         cmocka_unit_test(bad_hosts_are_refused),
         cmocka_unit_test(bad_host_options_are_refused),
         cmocka_unit_test(listen_takes_options),

@@ -173,6 +173,83 @@ static void refuses_words_it_would_have_to_guess(void **state)
     assert_splits_not(many, "too many");
 }
 
+static void words_with_lengths_may_hold_nuls(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct quotes_cursor cursor;
+    struct quotes_word word;
+    const char *why = NULL;
+    assert_true(quotes_start(&cursor, &arena, " send \"a\\x00b\"\t\"\" \"\\x00\" e ", &why));
+    assert_true(quotes_next(&cursor, &word, &why));
+    assert_string_equal(word.at, "send");
+    assert_false(word.is_quoted);
+    assert_true(quotes_next(&cursor, &word, &why));
+    assert_int_equal(word.length, 3);
+    assert_memory_equal(word.at, "a\0b", 4);
+    assert_true(word.is_quoted);
+    assert_true(quotes_next(&cursor, &word, &why));
+    assert_int_equal(word.length, 0);
+    assert_non_null(word.at);
+    assert_true(quotes_next(&cursor, &word, &why));
+    assert_int_equal(word.length, 1);
+    assert_memory_equal(word.at, "\0", 2);
+    assert_true(quotes_next(&cursor, &word, &why));
+    assert_string_equal(word.at, "e");
+    for (int i = 0; i < 2; i++) {
+        assert_true(quotes_next(&cursor, &word, &why));
+        assert_null(word.at);
+    }
+    assert_true(quotes_start(&cursor, &arena, "a \"b", &why));
+    assert_true(quotes_next(&cursor, &word, &why));
+    assert_false(quotes_next(&cursor, &word, &why));
+    assert_non_null(strstr(why, "never closed"));
+    arena_fini(&arena);
+}
+
+/* Every byte goes through quotes_add_bytes and comes back. */
+static void bytes_come_back(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct text written = {0}, filled = {0}, fault = {0};
+    struct quotes_cursor cursor;
+    struct quotes_word word;
+    const char *why = NULL;
+    char all[256 + 3];
+    for (size_t i = 0; i < 256; i++)
+        all[i] = (char)i;
+    memcpy(all + 256, "${x", 3);
+    quotes_add_bytes(&written, all, sizeof all);
+    assert_int_equal(strlen(written.at), written.length);
+    assert_true(quotes_expand(&filled, written.at, &fault));
+    assert_true(quotes_start(&cursor, &arena, filled.at, &why));
+    assert_true(quotes_next(&cursor, &word, &why));
+    assert_int_equal(word.length, sizeof all);
+    assert_memory_equal(word.at, all, sizeof all);
+    text_fini(&written);
+    text_fini(&filled);
+    arena_fini(&arena);
+}
+
+static void assert_value(const char *value, const char *expected)
+{
+    struct text written = {0};
+    quotes_add_value(&written, value);
+    assert_string_equal(written.at != NULL ? written.at : "", expected);
+    text_fini(&written);
+}
+
+static void values_are_written_as_they_are_where_that_reads_back(void **state)
+{
+    (void)state;
+    assert_value("a   b \"c ; d\"", "a   b \"c ; d\"");
+    assert_value("send \"\\x00\" ", "send \"\\x00\"");
+    assert_value("a ;b", "a \";b\"");
+    assert_value("a ${x} \"\\x00${y}\"", "a \"\\x24{x}\" \"\\x00\\x24{y}\"");
+    assert_value("", "");
+}
+
 static void takes_one_text_with_or_without_quotes(void **state)
 {
     (void)state;
@@ -263,6 +340,9 @@ int main(void)
         cmocka_unit_test(refuses_a_value_filled_beyond_its_bound),
         cmocka_unit_test(splits_words_and_takes_quotes_off),
         cmocka_unit_test(refuses_words_it_would_have_to_guess),
+        cmocka_unit_test(words_with_lengths_may_hold_nuls),
+        cmocka_unit_test(bytes_come_back),
+        cmocka_unit_test(values_are_written_as_they_are_where_that_reads_back),
         cmocka_unit_test(takes_one_text_with_or_without_quotes),
         cmocka_unit_test(what_is_written_reads_back),
     };

@@ -188,8 +188,13 @@ static void words_are_exact_and_the_nearest_is_named(void **state)
     assert_string_equal(bench_print(&bench, &kind), "leastconn");
     assert_false(bench_parse(&bench, "LeastConn", &kind));
     assert_non_null(strstr(bench.why.at, "did you mean leastconn?"));
-    assert_false(bench_parse(&bench, "maglev", &kind));
-    assert_string_equal(bench.why.at, "maglev is not yet supported");
+    assert_true(bench_parse(&bench, "maglev", &kind));
+    assert_int_equal(kind, SCHEDULER_MAGLEV);
+    bench_fini(&bench);
+    enum protocol protocol = PROTOCOL_TCP;
+    bench_init(&bench, SECTION_SERVICE, "protocol");
+    assert_false(bench_parse(&bench, "udp", &protocol));
+    assert_string_equal(bench.why.at, "udp is not yet supported");
     bench_fini(&bench);
 }
 

@@ -50,7 +50,8 @@ static const char everything[] =
     "log = syslog:local7\nlog_level = debug\naccess_log = \"acc ; x.log\"\naccess_format = "
     "json\n"
     "max_connections = 10\nstuck_timeout = 90s\nadopt_timeout = 1500ms\ndrain_timeout = 0\n"
-    "poller = poll\nspin = 50us\n"
+    "poller = poll\nspin = 50us\nresolver = 192.0.2.53\nresolver = [2001:db8::53]:5353\n"
+    "stick_entries = 5\nsource_entries = 7\n"
     "[admin]\nlisten = 127.0.0.1:7001\nlisten = *:7002 insecure\nrefresh = 61\n"
     "title = \" <b> ; \\\"x\\\" \\\\ \\x24{HOME}\"\nurl = http://x/#a\n"
     "[service web]\nlisten = *:8080 backlog=1 interface=lo\nlisten = [::1]:8081\n"
@@ -61,7 +62,23 @@ static const char everything[] =
     "host = b   [2001:db8::1]:80 weight=256 max_connections=7 state=down\n"
     "host = \"c\\x24{x}\" 10.0.0.3:80 weight=2\n"
     "queue_timeout = 0\neject_failures = 0\neject_time = 1d\neject_most = 0%\n"
-    "congestion = reno\n";
+    "congestion = reno\n"
+    "sticky = source 90m\npool = 4\ncheck = http HEAD /a;b?c=${GAIDAROS_B:-1} 200-204\n"
+    "check_interval = 500ms\ncheck_timeout = 20ms\nrise = 1\nfall = 9\nfail_open = 20%\n"
+    "on_down = close\nbind = 127.0.0.9\nbind = ::1\n"
+    "host = d Name.Example:80 slow_start=10s check=127.0.0.1:99\n"
+    "host = e srv:_http._tcp.name.example weight=2\n"
+    "[group spare]\nhost = a 10.0.0.1:80\nscheduler = maglev\n"
+    "check = send \"a ; \\x00\\\"\"   expect \"b\" or \"c\"\n"
+    "[group last]\nhost = a 10.0.0.1:80\nscheduler = source\ncheck = tls\ntls_name = "
+    "x.example\n"
+    "bind = client\n"
+    "[service two]\nlisten = 127.0.0.1:9\ngroup = main\nstandby = spare last\nfailover = no\n"
+    "allow = 10.0.0.0/8 ::1\nallow = 127.0.0.1\ndeny = 10.1.0.0/16\nmax_connections = 3\n"
+    "max_connections_per_source = 2\nconnection_rate_per_source = 3000/m\n"
+    "when_no_host = hold 90\nshare_sources = 24 56\n"
+    "[service three]\nlisten = 127.0.0.1:10\ngroup = spare\nwhen_no_host = sorry "
+    "\"/etc/passwd\"\n";
 
 /* A default place may be skipped, one that is named may not: the text keeps them apart. */
 static void places_stay_named_or_default(void **state)
@@ -135,6 +152,20 @@ static void writes_values_as_they_count(void **state)
     assert_non_null(strstr(written.at, "\nidle_timeout = 1h\n"));
     assert_non_null(strstr(written.at, "\ntitle = \" <b> ; \\\"x\\\" \\\\ \\x24{HOME}\"\n"));
     assert_non_null(strstr(written.at, "\nlisten = *:7002 insecure\n"));
+    assert_non_null(strstr(written.at, "\nresolver = 192.0.2.53:53\n"));
+    assert_non_null(strstr(written.at, "\nresolver = [2001:db8::53]:5353\n"));
+    assert_non_null(strstr(written.at, "\nstandby = spare last\n"));
+    assert_non_null(strstr(written.at, "\nallow = 10.0.0.0/8\nallow = ::1\n"));
+    assert_non_null(strstr(written.at, "\nconnection_rate_per_source = 50/s\n"));
+    assert_non_null(strstr(written.at, "\nwhen_no_host = hold 90s\n"));
+    assert_non_null(strstr(written.at, "\nwhen_no_host = sorry /etc/passwd\n"));
+    assert_non_null(strstr(written.at, "\nshare_sources = 24 56\n"));
+    assert_non_null(strstr(written.at, "\nsticky = source 90m\n"));
+    assert_non_null(strstr(written.at, "\nbind = 127.0.0.9\nbind = ::1\n"));
+    assert_non_null(strstr(written.at, "\nbind = client\n"));
+    assert_non_null(strstr(written.at, "\ncheck = http HEAD /a;b?c=1 200-204\n"));
+    assert_non_null(
+        strstr(written.at, "\ncheck = send \"a ; \\x00\\\"\"   expect \"b\" or \"c\"\n"));
     assert_non_null(strstr(written.at, "\nhost = b   [2001:db8::1]:80 weight=256 "));
     conf_free(model);
     text_fini(&written);
