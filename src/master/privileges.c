@@ -149,7 +149,7 @@ int privileges_keep_needed(void)
  */
 static uint64_t reserve(size_t n_listeners, size_t n_workers)
 {
-    return DESCRIPTORS_BESIDES + 2 * SETS_HELD * (uint64_t)n_listeners + (uint64_t)n_workers;
+    return DESCRIPTORS_BESIDES + (uint64_t)n_listeners * SETS_HELD * 2 + (uint64_t)n_workers;
 }
 
 /* Workers keep pipes for splicing and host sockets for the next connection as far as these allow. */

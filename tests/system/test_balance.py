@@ -201,6 +201,36 @@ host = {hosts[0].name} {hosts[0].address}
     holders[1].close()
 
 
+@pytest.mark.alone
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_no_scheduler_loops_when_every_host_is_ejected(daemon, load, scheduler):
+    """C7: the whole group left out (eject_most = 100%): closed by rule, no host asked, the worker calm."""
+    address = local()
+    with Closed("app1") as one, Closed("app2") as two:
+        rules = f"scheduler = {scheduler}\neject_failures = 1\neject_most = 100%\neject_time = 1h\nqueue_timeout = 500ms"
+        d = daemon(config(address, [one, two], group=rules), workers=1)
+        (worker,) = d.worker_pids()
+
+        def all_ejected():
+            assert ask_name(address) is None
+            return {d.host(name)["state"] for name in ("app1", "app2")} == {"ejected"}
+        harness.wait_until(all_ejected, what="both hosts to be ejected")
+        before, failures = outcomes(d), [d.host(name)["failures_total"] for name in ("app1", "app2")]
+        busy, began = harness.cpu_s(worker), time.monotonic()
+        row = load(address, short=1000, duration=1, ids=1).wait(30)["short"]
+        busy, took = harness.cpu_s(worker) - busy, time.monotonic() - began
+        assert row["attempts"] > 900 and row["ok"] == 0, row
+        assert busy < 0.5 * took, (busy, took)  # a loop would take all of a processor
+
+        def all_counted():
+            now = outcomes(d)
+            return now.get("no_host", 0) - before.get("no_host", 0) == row["attempts"]
+        harness.wait_until(all_counted, 5, "all to be counted as without a host")
+        assert [d.host(name)["failures_total"] for name in ("app1", "app2")] == failures, "nobody was asked"
+        (row,) = d.running()["workers"]
+        assert row["pid"] == worker and row["restarts"] == 0 and row["state"] == "up"
+
+
 @pytest.mark.san_subset
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_lowered_limit_kills_nobody(daemon, host, workers):

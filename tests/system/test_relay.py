@@ -75,6 +75,32 @@ def test_every_size_passes_unchanged_both_ways_at_once(daemon, host, ip):
 
 
 @pytest.mark.san_subset
+def test_urgent_bytes_stall_no_bulk_stream_and_spin_nobody(daemon, host):
+    """splice(2) stops at urgent data and calls it an empty socket, which epoll does not."""
+    app, address = host("app1", "echo"), local()
+    d = daemon(config(address, [app]), workers=1)
+    (worker,) = d.worker_pids()
+    piece = os.urandom(MIB)
+    with harness.connect(address, timeout=20) as client:
+        def send():
+            client.sendall(piece)
+            client.send(b"!", socket.MSG_OOB)  # no part of the stream; a second one would make this one a part
+            client.sendall(piece)
+
+        for _ in range(8):
+            thread = threading.Thread(target=send, daemon=True)
+            thread.start()
+            assert harness.receive_exactly(client, 2 * MIB) == piece + piece
+            thread.join()
+        client.send(b"!", socket.MSG_OOB)  # and one behind which nothing comes
+        busy, began = harness.cpu_s(worker), time.monotonic()
+        time.sleep(1)
+        assert harness.cpu_s(worker) - busy < 0.3 * (time.monotonic() - began)
+        client.sendall(b"the end")
+        assert harness.receive_exactly(client, 7) == b"the end"
+
+
+@pytest.mark.san_subset
 def test_banner_reaches_a_silent_client(daemon, host):
     """A2"""
     app = host("app1", "banner", delay=200)

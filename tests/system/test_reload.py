@@ -377,6 +377,59 @@ def test_a_check_of_the_file_touches_nothing(daemon, host, load):
 
 
 @pytest.mark.san_subset
+def test_a_check_as_another_user_needs_no_folder_to_write_in(daemon, host, folder):
+    """F12: a good file in a folder of root's, for a daemon that writes no files of its own."""
+    if not open_to_nobody(folder):
+        pytest.skip("needs root and a binary that nobody may run")
+    one, port = host("one"), free_port()
+    running = daemon(config(port, [one]), workers=2)
+    os.mkdir(folder / "sealed", 0o755)
+    file = str(folder / "sealed" / "good.conf")
+    put_bytes(file, config(port, [one], glob="pidfile =\ncontrol =\nworkers = 2").encode(), 0o644)
+    before = os.stat(folder / "sealed").st_mtime_ns
+    for _ in range(20):
+        said = gaidaros("-c", file, "-t", wrap=AS_NOBODY)
+        assert said.status == 0 and f"{file}: ok" in said.out + said.err, said
+    assert os.listdir(folder / "sealed") == ["good.conf"] and os.stat(folder / "sealed").st_mtime_ns == before
+    assert listening(port) == 2
+    visit(port)
+    assert running.generation() == 1
+
+
+@pytest.mark.san_subset
+def test_a_privileged_port_that_cannot_be_had_binds_none(daemon, host, folder):
+    """F5: a daemon of nobody's is told to listen below 1024, beside an address that is fine."""
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
+        first_free = int(file.read())
+    if not open_to_nobody(folder) or first_free <= 1023:
+        pytest.skip("needs root, a binary that nobody may run, and privileged ports")
+    one, port, fresh = host("one"), free_port(), free_port()
+    running = daemon(config(port, [one]), workers=2, wrap=AS_NOBODY, start=False)
+    running.allow_errors(".")
+
+    def write(text):
+        running.write(text)
+        os.chown(running.file, 65534, 65534)
+
+    os.chown(running.folder, 65534, 65534)
+    write(config(port, [one]))
+    running.start()
+    write(config([port, fresh], [one], service="listen = 127.0.0.1:1023"))
+    running.reload(ok=False)  # what the first try allocates for good is no leak
+    base = running.fds(running.pid)
+    for _ in range(20 if SAN else 100):
+        running.reload(ok=False)
+        assert listening(fresh) == 0
+    assert "127.0.0.1:1023" in running.log_text() and "ermission denied" in running.log_text()
+    wait_until(lambda: running.fds(running.pid) <= base, what="no descriptor more")
+    assert running.generation() == 1 and listening(port) == 2
+    write(config([port, fresh], [one]))
+    running.reload()
+    visit(port)
+    visit(fresh)
+
+
+@pytest.mark.san_subset
 def test_who_waits_for_a_reload_is_answered_though_the_doors_have_changed(daemon, host):
     """New admin addresses mean a new director: not while somebody waits at the old one."""
     one, port, door = host("one"), free_port(), free_port()

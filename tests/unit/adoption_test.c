@@ -9,23 +9,16 @@
 
 #include <cmocka.h>
 
-#include "base/text.h"
 #include "master_rig.h"
-#include "sock_rig.h"
 
 /* A daemon of four workers on one address. */
 static void serve(struct master_rig *rig)
 {
     struct text text = {0};
-    struct addr any = loopback_v4(0);
-    int fd = sock_open_listener(&any, NULL);
-    struct addr address = bound_address(fd);
-    close(fd);
-    text_printf(&text,
-                "[global]\nlog = /dev/null\npidfile =\ncontrol =\nworkers = 4\n"
-                "[service web]\nlisten = 127.0.0.1:%u\ngroup = main\n"
-                "[group main]\nhost = a 127.0.0.1:1\n",
-                addr_port(&address));
+    text_add(&text, "[global]\nlog = /dev/null\npidfile =\ncontrol =\nworkers = 4\n"
+                    "[service web]\ngroup = main\n");
+    master_rig_print_listen(&text, 8000);
+    text_add(&text, "[group main]\nhost = a 127.0.0.1:1\n");
     master_rig_open(rig, text.at, 4);
     master_rig_ask(rig, NULL);
     master_rig_agree(rig);

@@ -19,17 +19,7 @@
 #include "net/halfopen.h"
 #include "sock_rig.h"
 
-enum { LONG_MS = 60000 };
-
-static uint16_t free_port(void)
-{
-    struct addr any = loopback_v4(0);
-    int fd = sock_open_listener(&any, NULL);
-    assert_true(fd >= 0);
-    struct addr address = bound_address(fd);
-    close(fd);
-    return addr_port(&address);
-}
+enum { LONG_MS = 60000, FIRST_PORT = 8000 };
 
 /* A configuration of so many workers that listens on the ports; kept in a buffer of the caller's. */
 static const char *conf(struct text *out, uint32_t workers, const uint16_t *ports, size_t n)
@@ -39,7 +29,7 @@ static const char *conf(struct text *out, uint32_t workers, const uint16_t *port
                 workers);
     text_add(out, "[service web]\ngroup = main\n");
     for (size_t i = 0; i < n; i++)
-        text_printf(out, "listen = 127.0.0.1:%u\n", ports[i]);
+        master_rig_print_listen(out, ports[i]);
     text_add(out, "[group main]\nhost = a 127.0.0.1:1\n");
     return out->at;
 }
@@ -87,7 +77,7 @@ static void a_slot_whose_addresses_leave_too_can_be_used_again(void **state)
 {
     struct master_rig rig;
     struct text text = {0};
-    const uint16_t ports[] = {free_port(), free_port()};
+    const uint16_t ports[] = {FIRST_PORT, FIRST_PORT + 1};
 
     (void)state;
     serve(&rig, &text, 2, ports, 1);
@@ -118,7 +108,7 @@ static void a_slot_that_still_leaves_is_not_chosen(void **state)
 {
     struct master_rig rig;
     struct text text = {0};
-    const uint16_t ports[] = {free_port(), free_port()};
+    const uint16_t ports[] = {FIRST_PORT, FIRST_PORT + 1};
 
     (void)state;
     serve(&rig, &text, 2, ports, 1);
@@ -147,7 +137,7 @@ static void addresses_that_leave_together_are_dropped_together(void **state)
 
     (void)state;
     for (size_t i = 0; i <= MANY; i++)
-        ports[i] = free_port();
+        ports[i] = (uint16_t)(FIRST_PORT + i);
     serve(&rig, &text, 3, ports, MANY + 1);
     master_rig_ask(&rig, conf(&text, 3, ports, 1));
     master_rig_agree(&rig);
@@ -175,7 +165,7 @@ static void address_is_closed_when_every_worker_has_dropped_it(void **state)
 {
     struct master_rig rig;
     struct text text = {0};
-    const uint16_t ports[] = {free_port(), free_port()};
+    const uint16_t ports[] = {FIRST_PORT, FIRST_PORT + 1};
     struct received answer = {.length = sizeof(uint32_t)};
 
     (void)state;
@@ -213,7 +203,7 @@ static void address_waits_for_lost_packets_of_handshakes(void **state)
 {
     struct master_rig rig;
     struct text text = {0};
-    const uint16_t ports[] = {free_port(), free_port()};
+    const uint16_t ports[] = {FIRST_PORT, FIRST_PORT + 1};
 
     (void)state;
     serve(&rig, &text, 1, ports, 2);
@@ -250,7 +240,7 @@ static void idle_daemon_waits_for_nobody_but_the_half_open(void **state)
 {
     struct master_rig rig;
     struct text text = {0};
-    const uint16_t ports[] = {free_port(), free_port()};
+    const uint16_t ports[] = {FIRST_PORT, FIRST_PORT + 1};
 
     (void)state;
     serve(&rig, &text, 1, ports, 2);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "master/context.h"
 
 /* Owner: the test. */
@@ -16,6 +17,9 @@ struct master_rig {
     char *text;                        /* the configuration that was read last */
     struct received received;          /* what a child heard last */
 };
+
+/* A "listen" line of an address that nobody else on this machine uses; the same for the same port. */
+void master_rig_print_listen(struct text *out, uint16_t port);
 
 /* Reads the configuration, as the start does; n_workers sit in the lowest slots, and a director. */
 void master_rig_open(struct master_rig *rig, const char *text, uint32_t n_workers);

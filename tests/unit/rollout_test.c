@@ -19,19 +19,8 @@
 #include "master/departure.h"
 #include "master/greeting.h"
 #include "master_rig.h"
-#include "sock_rig.h"
 
-enum { WORKERS = 2 };
-
-static uint16_t free_port(void)
-{
-    struct addr any = loopback_v4(0);
-    int fd = sock_open_listener(&any, NULL);
-    assert_true(fd >= 0);
-    struct addr address = bound_address(fd);
-    close(fd);
-    return addr_port(&address);
-}
+enum { WORKERS = 2, FIRST_PORT = 8000 };
 
 /* A configuration that listens on one port or two (0 = none); kept in a buffer of the caller's. */
 static const char *conf(struct text *out, uint16_t first, uint16_t second)
@@ -39,9 +28,10 @@ static const char *conf(struct text *out, uint16_t first, uint16_t second)
     text_clear(out);
     text_printf(out, "[global]\nlog = /dev/null\npidfile =\ncontrol =\nworkers = %d\n",
                 WORKERS);
-    text_printf(out, "[service web]\ngroup = main\nlisten = 127.0.0.1:%u\n", first);
+    text_add(out, "[service web]\ngroup = main\n");
+    master_rig_print_listen(out, first);
     if (second != 0)
-        text_printf(out, "listen = 127.0.0.1:%u\n", second);
+        master_rig_print_listen(out, second);
     text_add(out, "[group main]\nhost = a 127.0.0.1:1\n");
     return out->at;
 }
@@ -55,7 +45,7 @@ struct fixture {
 
 static void open_fixture(struct fixture *f)
 {
-    *f = (struct fixture){.first = free_port(), .second = free_port()};
+    *f = (struct fixture){.first = FIRST_PORT, .second = FIRST_PORT + 1};
     master_rig_open(&f->rig, conf(&f->text, f->first, 0), WORKERS);
     master_rig_ask(&f->rig, NULL);
     master_rig_agree(&f->rig);
@@ -234,7 +224,8 @@ static const char *conf_with_log(struct text *out, const char *log, uint16_t por
 {
     text_clear(out);
     text_printf(out, "[global]\nlog = %s\npidfile =\ncontrol =\nworkers = %d\n", log, WORKERS);
-    text_printf(out, "[service web]\ngroup = main\nlisten = 127.0.0.1:%u\n", port);
+    text_add(out, "[service web]\ngroup = main\n");
+    master_rig_print_listen(out, port);
     text_add(out, "[group main]\nhost = a 127.0.0.1:1\n");
     return out->at;
 }
@@ -257,7 +248,7 @@ static bool reopen(const struct master_rig *rig)
 
 static void rotated_logs_stay_rotated_whenever_it_is_asked_for(void **state)
 {
-    struct fixture f = {.first = free_port()};
+    struct fixture f = {.first = FIRST_PORT};
     char folder[] = "/tmp/rollout.XXXXXX", log[64], before[64];
 
     (void)state;
