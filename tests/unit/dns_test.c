@@ -46,7 +46,8 @@ static const char *server(const struct rig *rig)
     if (nodes != NULL) {
         char shown[INET6_ADDRSTRLEN];
         inet_ntop(nodes->family, &nodes->addr, shown, sizeof shown);
-        snprintf(out, sizeof out, "%s:%d", shown, nodes->udp_port);
+        /* c-ares says 0 for the usual one. */
+        snprintf(out, sizeof out, "%s:%d", shown, nodes->udp_port != 0 ? nodes->udp_port : 53);
     }
     ares_free_data(nodes);
     return out;
