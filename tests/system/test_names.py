@@ -278,6 +278,19 @@ def test_new_addresses_need_no_file(daemon, names, pair):
     assert reloads(running)["failed"] == 0
 
 
+def test_what_an_admin_set_outlives_new_addresses(daemon, names, pair):
+    port, listen = pair[0], free_port()
+    server = names({"app.test": records(OLD, ttl=1)})
+    running = daemon(config(listen, server.address, [f"app app.test:{port}"]))
+    answer = running.http("POST", "/api/setWeight", body='{"service":"web","group":"main","name":"app","weight":9}',
+                          headers={"Content-Type": "application/json"})
+    assert answer.status == 200, answer.text
+    server.set("app.test", records(OLD, NEW, ttl=1))
+    wait_for_addresses(running, f"{OLD}:{port}", f"{NEW}:{port}")
+    weights = {row["address"]: row["weight"] for row in running.service()["groups"][0]["hosts"]}
+    assert weights == {f"{OLD}:{port}": 9, f"{NEW}:{port}": 1}
+
+
 def test_a_reload_brings_new_names_with_their_addresses(daemon, names, pair):
     port, listen = pair[0], free_port()
     server = names({"app.test": records(OLD), "other.test": records(NEW)})
