@@ -21,10 +21,13 @@ static bool refuse(struct value_context *context, const char *word, const char *
 
 /* ---- allow, deny ---- */
 
-/* Words that a line can hold at most. */
+/* Words of a line, or a few more where there are blanks in quotes. */
 static size_t most_words(const char *value)
 {
-    return strlen(value) / 2 + 1;
+    size_t n = 0;
+    for (const char *c = value; *c != '\0'; c++)
+        n += *c != ' ' && *c != '\t' && (c == value || c[-1] == ' ' || c[-1] == '\t');
+    return n;
 }
 
 static bool parse_networks(struct value_context *context, const char *value, void *field)
