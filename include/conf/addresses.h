@@ -60,9 +60,6 @@ int addresses_decode(int fd, struct addresses *out);
 void addresses_add(struct text *out, const struct addresses *addresses);
 int addresses_take(const char **at, const char *end, struct addresses *out);
 
-/* True for an IP address that something can be connected to; its port does not matter. */
-bool address_is_usable(const struct addr *address);
-
 /* A copy of all. 0 or -1 with errno ENOMEM. */
 int addresses_copy(struct addresses *out, const struct addresses *from);
 

@@ -184,7 +184,7 @@ void host_pardon(const struct segment *segment, uint32_t host);
 
 /*
  * What share of its connections a host in slow start may have now: HOST_WARM = all. Grows evenly over
- * slow_start_ns since returned_ns, from a 256th, so that even the first moment brings some.
+ * slow_start_ns since returned_ns.
  * slow_start_ns  0 = none
  */
 uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_t now_ns);

@@ -27,19 +27,6 @@ static bool is_srv(const char *lookup)
     return strncmp(lookup, SRV_PREFIX, strlen(SRV_PREFIX)) == 0;
 }
 
-bool address_is_usable(const struct addr *address)
-{
-    if (address->any.sa_family == AF_INET) {
-        uint32_t ip = ntohl(address->in.sin_addr.s_addr);
-        return ip != INADDR_ANY && ip != INADDR_BROADCAST && !IN_MULTICAST(ip);
-    }
-    if (address->any.sa_family != AF_INET6)
-        return false;
-    const struct in6_addr *ip = &address->in6.sin6_addr;
-    return !IN6_IS_ADDR_UNSPECIFIED(ip) && !IN6_IS_ADDR_MULTICAST(ip) &&
-           !IN6_IS_ADDR_V4MAPPED(ip);
-}
-
 /* ---- order ---- */
 
 static int compare_numbers(uint64_t a, uint64_t b)
@@ -145,7 +132,7 @@ static void entry_tidy(struct address_entry *entry)
     bool of_srv = is_srv(entry->lookup);
     for (size_t i = 0; i < entry->n; i++) {
         struct address clean = make_clean(&entry->addresses[i], of_srv);
-        if (address_is_usable(&clean.at) && (!of_srv || addr_port(&clean.at) != 0))
+        if (addr_is_one_host(&clean.at) && (!of_srv || addr_port(&clean.at) != 0))
             entry->addresses[n++] = clean;
     }
     qsort(entry->addresses, n, sizeof *entry->addresses, compare_addresses);
@@ -344,14 +331,14 @@ static bool take_address(const char **at, const char *end, bool of_srv, struct a
         out->at.in.sin_family = AF_INET;
         out->at.in.sin_port = htons((uint16_t)port);
         return take_bytes(at, end, &out->at.in.sin_addr, sizeof out->at.in.sin_addr) &&
-               address_is_usable(&out->at);
+               addr_is_one_host(&out->at);
     }
     out->at.length = sizeof out->at.in6;
     out->at.in6.sin6_family = AF_INET6;
     out->at.in6.sin6_port = htons((uint16_t)port);
     out->at.in6.sin6_scope_id = scope;
     return take_bytes(at, end, &out->at.in6.sin6_addr, sizeof out->at.in6.sin6_addr) &&
-           address_is_usable(&out->at);
+           addr_is_one_host(&out->at);
 }
 
 /* One entry at the end of out, behind those that are there. 0, or -1 with errno. */

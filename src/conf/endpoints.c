@@ -125,7 +125,7 @@ static bool store_address(struct value_context *context, const struct option *op
                   ? "unix sockets are not yet supported"
               : spec.kind == ADDR_NAME || spec.kind == ADDR_SRV
                   ? "must be an IP address with its port, not a name"
-              : spec.kind == ADDR_WILDCARD || !address_is_usable(&spec.address)
+              : spec.kind == ADDR_WILDCARD || !addr_is_one_host(&spec.address)
                   ? "no address that can be connected to"
                   : NULL;
     if (why == NULL) {
@@ -386,7 +386,7 @@ static bool check_host(struct value_context *context, const struct quotes_words 
     if (!parse_address(context, words->at[1], true, spec))
         return false;
     bool is_socket = spec->kind == ADDR_SOCKET;
-    if (spec->kind == ADDR_WILDCARD || (is_socket && !address_is_usable(&spec->address))) {
+    if (spec->kind == ADDR_WILDCARD || (is_socket && !addr_is_one_host(&spec->address))) {
         text_printf(context->why, "\"%.*s\" is no address that can be connected to",
                     SHOWN_BYTES, words->at[1]);
         return false;

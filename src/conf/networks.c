@@ -117,7 +117,7 @@ static bool parse_resolver(struct value_context *context, const char *value, voi
     } else if (spec.kind != ADDR_SOCKET) {
         return refuse(context, word, "must be an IP address, with a port behind it or not");
     }
-    if (!address_is_usable(&spec.address))
+    if (!addr_is_one_host(&spec.address))
         return refuse(context, word, "no address that can be asked");
     memcpy(field, &spec.address, sizeof spec.address);
     return true;
@@ -143,7 +143,7 @@ static bool parse_bind(struct value_context *context, const char *value, void *f
         text_add(context->why, "; must be an IP address without a port, or client");
         return false;
     }
-    if (!bind.is_client && !address_is_usable(&bind.address))
+    if (!bind.is_client && !addr_is_one_host(&bind.address))
         return refuse(context, word, "no address that a connection can come from");
     memcpy(field, &bind, sizeof bind);
     return true;

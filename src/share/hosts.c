@@ -25,8 +25,6 @@ enum {
         1000, /* a reason is written in microseconds: after so long its writer is dead */
     REASON_TRIES = 64,
     FIRST_BUCKET_NS = 64 * 1000, /* the top of bucket 0 */
-    WARM = HOST_WARM,
-    WARM_LEAST = WARM / 256
 };
 
 struct host_shard *host_shard(const struct segment *segment, uint32_t slot, uint32_t host)
@@ -341,9 +339,8 @@ uint32_t host_warmth(const struct host_row *row, uint64_t slow_start_ns, uint64_
     uint64_t age_ns = now_ns > from_ns ? now_ns - from_ns : 0;
 
     if (from_ns == 0 || age_ns >= slow_start_ns)
-        return WARM;
-    uint64_t share = age_ns / NS_A_UNIT * WARM / (slow_start_ns / NS_A_UNIT + 1);
-    return share > WARM_LEAST ? (uint32_t)share : WARM_LEAST;
+        return HOST_WARM;
+    return (uint32_t)(age_ns / NS_A_UNIT * HOST_WARM / (slow_start_ns / NS_A_UNIT + 1));
 }
 
 const char *host_state_word(enum host_state state)

@@ -301,8 +301,8 @@ static void warms_up_evenly_to_its_whole_share(void **state)
     assert_int_equal(host_warmth(&host, 10 * SECOND, NOW), WARM);
     host.returned_ns = NOW;
     assert_int_equal(host_warmth(&host, 0, NOW), WARM);
-    assert_int_equal(host_warmth(&host, 10 * SECOND, NOW), WARM / 256);
-    assert_int_equal(host_warmth(&host, 10 * SECOND, NOW - SECOND), WARM / 256);
+    assert_int_equal(host_warmth(&host, 10 * SECOND, NOW), 0);
+    assert_int_equal(host_warmth(&host, 10 * SECOND, NOW - SECOND), 0);
     assert_in_range(host_warmth(&host, 10 * SECOND, NOW + SECOND), WARM / 10 - 2, WARM / 10);
     assert_in_range(host_warmth(&host, 10 * SECOND, NOW + 5 * SECOND), WARM / 2 - 2, WARM / 2);
     assert_in_range(host_warmth(&host, 10 * SECOND, NOW + 10 * SECOND - 1), WARM - 2, WARM);
