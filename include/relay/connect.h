@@ -20,6 +20,13 @@ enum connect_verdict {
 enum connect_verdict connect_start(struct conn *c, const void *bytes, size_t length,
                                    size_t *sent);
 
+/*
+ * As connect_start; an attempt that failed is ended at once, by connect_fail or, since ports run out and
+ * families are missing for one host and not for another, by connect_abandon.
+ */
+enum connect_verdict connect_try(struct conn *c, const void *bytes, size_t length,
+                                 size_t *sent);
+
 /* The socket of a pending attempt is writable: how did it go? OPEN, PENDING or FAILED. */
 enum connect_verdict connect_finish(struct conn *c);
 

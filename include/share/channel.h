@@ -123,6 +123,9 @@ struct received {
 /* Returns 1 with a message, 0 when none waits now, -1 when the peer is gone (errno 0) or sent nonsense (EPROTO, descriptors closed). */
 int channel_receive(struct channel *channel, struct received *received);
 
+/* The next of a message's descriptors, the caller's from then on; -1 when there is none. next: 0 at first */
+int channel_take_fd(struct received *received, int *next);
+
 /* Closes every descriptor of the message. */
 void channel_close_fds(struct received *received);
 

@@ -26,7 +26,7 @@
 #include "conf/store.h"
 #include "director/auditor.h"
 #include "director/checks.h"
-#include "director/logwriter.h"
+#include "director/logpair.h"
 #include "director/ports.h"
 #include "director/resolve.h"
 #include "net/poller.h"
@@ -47,14 +47,6 @@ struct agreed {
     uint64_t generation;
 };
 
-/* One of the two logs, and what was last said about it. */
-struct log_end {
-    const char *word;
-    struct log_writer *writer;
-    int error_told;
-    uint64_t lost_told;
-};
-
 /* Everything this process has. */
 struct director {
     struct ev_loop *loop;
@@ -68,7 +60,7 @@ struct director {
     struct resolver *resolver;
     struct checks *checks;
     struct ports *ports;
-    struct log_end log, access;
+    struct logpair logs;
     struct agreed current, prepared;
     struct status_reload reload; /* as master told it last; wall_ns 0 = there was none */
     char *reload_message;        /* owned; what reload.message is */
@@ -77,7 +69,6 @@ struct director {
     uint64_t flushed_ns, counted_ns;
     struct ev_io on_channel, on_tasks;
     struct ev_timer tick, beat;
-    struct ev_async log_changed;
     bool is_draining, is_done;
     int exit_status;
 };
@@ -271,8 +262,7 @@ static bool look(void *context, struct status *out)
         .is_draining = d->is_draining,
         .now_ns = clock_now_ns(),
         .wall_ns = clock_wall_ns(),
-        .lines_lost = log_writer_health(d->log.writer).lost +
-                      log_writer_health(d->access.writer).lost + log_dropped(),
+        .lines_lost = logpair_lost(&d->logs) + log_dropped(),
         .reload = d->reload.wall_ns != 0 ? &d->reload : NULL,
     };
     return true;
@@ -331,74 +321,6 @@ static void take_reloaded(struct director *d, const struct received *message)
     };
 }
 
-/* ---- logs ---- */
-
-/* Runs on a writer's thread. */
-static void on_writer_change(void *context)
-{
-    struct director *d = context;
-    ev_async_send(d->loop, &d->log_changed);
-}
-
-static void tell_of(struct log_end *end)
-{
-    if (end->writer == NULL)
-        return;
-    struct log_writer_health health = log_writer_health(end->writer);
-    if (health.error != 0 && end->error_told == 0)
-        log_error("%s: lines are being lost: %s", end->word, strerror(health.error));
-    if (health.error == 0 && end->error_told != 0)
-        log_warning("%s: is written again, %llu lines were lost", end->word,
-                    (unsigned long long)(health.lost - end->lost_told));
-    if (health.error == 0)
-        end->lost_told = health.lost;
-    end->error_told = health.error;
-}
-
-static void on_log_changed(struct ev_loop *loop, struct ev_async *watch, int events)
-{
-    (void)loop;
-    (void)events;
-    struct director *d = watch->data;
-    tell_of(&d->log);
-    tell_of(&d->access);
-}
-
-/* The next of a message's descriptors, the caller's from then on; -1 when there is none. */
-static int take_fd(struct received *message, int *next)
-{
-    if (*next >= message->n_fds)
-        return -1;
-    int fd = message->fds[*next];
-    message->fds[(*next)++] = -1;
-    return fd;
-}
-
-static void set_sink(struct log_end *end, int fd, int facility)
-{
-    struct line_sink sink = {.kind = LINES_UNWANTED};
-    if (fd >= 0)
-        line_sink_to_fd(&sink, fd);
-    else if (facility >= 0)
-        line_sink_to_syslog(&sink, facility, "/dev/log");
-    log_writer_set_sink(end->writer, &sink);
-}
-
-static void take_logs(struct director *d, struct received *message)
-{
-    struct logs logs;
-    if (message->length != sizeof logs || d->log.writer == NULL) {
-        log_error("master sent logs that are none");
-        return;
-    }
-    memcpy(&logs, message->payload, sizeof logs);
-    int next = 0;
-    int log_fd_taken = logs.has_log_sink ? take_fd(message, &next) : -1;
-    int access_fd_taken = logs.has_access_sink ? take_fd(message, &next) : -1;
-    set_sink(&d->log, log_fd_taken, logs.log_facility);
-    set_sink(&d->access, access_fd_taken, logs.access_facility);
-}
-
 /* ---- the tick ---- */
 
 /* Whether a worker has died since; once a second, repeated lines. */
@@ -433,22 +355,12 @@ static void on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 /* ---- messages ---- */
 
-static int start_writer(struct director *d, struct log_end *end, const char *word, int pipe_fd)
-{
-    end->word = word;
-    end->writer = log_writer_new(pipe_fd, on_writer_change, d);
-    if (end->writer != NULL)
-        return 0;
-    say_failed(d, "cannot start a writer of logs", errno);
-    return -1;
-}
-
 static void open_doors(struct director *d, struct received *message, const struct hello *hello)
 {
     int next = HELLO_FDS;
     for (uint32_t i = 0; i < hello->n_admin + (hello->has_control != 0); i++) {
         bool is_control = i == hello->n_admin;
-        int fd = take_fd(message, &next);
+        int fd = channel_take_fd(message, &next);
         if (fd < 0 || server_open_door(d->server, fd, is_control) != 0)
             log_error("cannot serve %s: %s",
                       is_control ? "the control socket" : "an [admin] listen address",
@@ -466,15 +378,17 @@ static int take_hello(struct director *d, struct received *message)
     }
     memcpy(&hello, message->payload, sizeof hello);
     int next = 0;
-    int segment_fd = take_fd(message, &next), log_write = take_fd(message, &next);
-    int log_read = take_fd(message, &next), access_read = take_fd(message, &next);
+    int segment_fd = channel_take_fd(message, &next),
+        log_write = channel_take_fd(message, &next);
+    int log_read = channel_take_fd(message, &next),
+        access_read = channel_take_fd(message, &next);
     /* The write end lives as long as the process: it is where its own lines go. */
     log_to_fd(log_write);
     log_set_level((enum log_level)hello.log_level);
-    bool can_log = start_writer(d, &d->log, "log", log_read) == 0;
-    bool can_log_access = start_writer(d, &d->access, "access log", access_read) == 0;
-    if (!can_log || !can_log_access)
+    if (logpair_start(&d->logs, log_read, access_read) != 0) {
+        say_failed(d, "cannot start the writers of the logs", errno);
         return -1;
+    }
     if (segment_attach(&d->segment, segment_fd) != 0) {
         say_failed(d, "cannot map the segment", errno);
         return -1;
@@ -497,7 +411,7 @@ static void take_bells(struct director *d, struct received *message)
     memcpy(slots, message->payload, (n < FDPASS_MOST ? n : FDPASS_MOST) * sizeof *slots);
     for (int next = 0; next < message->n_fds && (size_t)next < n;) {
         uint32_t slot = slots[next];
-        bells_put(&d->bells, slot, take_fd(message, &next));
+        bells_put(&d->bells, slot, channel_take_fd(message, &next));
     }
 }
 
@@ -524,7 +438,7 @@ static void handle(struct director *d, struct received *message)
         break;
     case MSG_PREPARE:
         if (message->n_fds == 1)
-            begin_prepare(d, head->generation, take_fd(message, &next));
+            begin_prepare(d, head->generation, channel_take_fd(message, &next));
         break;
     case MSG_COMMIT:
         commit(d, head->generation);
@@ -536,7 +450,7 @@ static void handle(struct director *d, struct received *message)
         take_bells(d, message);
         break;
     case MSG_LOGS:
-        take_logs(d, message);
+        logpair_take(&d->logs, message);
         break;
     case MSG_DRAIN:
         d->is_draining = true;
@@ -604,6 +518,7 @@ static int init(struct director *d, int channel_fd)
         say_failed(d, "no event loop can be had", errno);
         return -1;
     }
+    logpair_init(&d->logs, d->loop);
     d->tasks = task_threads_new(1);
     d->server = server_new(d->loop, &actions);
     d->resolver = resolver_new(d->loop, on_names_changed, d);
@@ -616,14 +531,12 @@ static int init(struct director *d, int channel_fd)
     ev_timer_init(&d->tick, on_tick, TICK_S, TICK_S);
     auditor_init(&d->auditor, d->loop, &d->segment, &d->bells);
     ev_timer_init(&d->beat, on_beat, 0., BEAT_MOST_S);
-    ev_async_init(&d->log_changed, on_log_changed);
     d->on_channel.data = d->on_tasks.data = d;
-    d->tick.data = d->beat.data = d->log_changed.data = d;
+    d->tick.data = d->beat.data = d;
     ev_io_start(d->loop, &d->on_channel);
     ev_io_start(d->loop, &d->on_tasks);
     ev_timer_start(d->loop, &d->tick);
     ev_timer_start(d->loop, &d->beat);
-    ev_async_start(d->loop, &d->log_changed);
     return 0;
 }
 
@@ -642,8 +555,7 @@ static void fini(struct director *d)
     auditor_fini(&d->auditor);
     bells_fini(&d->bells);
     log_flush();
-    log_writer_finish(d->access.writer);
-    log_writer_finish(d->log.writer);
+    logpair_fini(&d->logs);
     if (d->has_segment)
         segment_fini(&d->segment);
     channel_fini(&d->channel);

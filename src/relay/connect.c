@@ -267,3 +267,14 @@ bool connect_may_retry(const struct conn *c)
 {
     return c->n_failed <= (uint64_t)c->service->model->retries && c->n_tried < PICK_MOST_TRIED;
 }
+
+enum connect_verdict connect_try(struct conn *c, const void *bytes, size_t length, size_t *sent)
+{
+    enum connect_verdict verdict = connect_start(c, bytes, length, sent);
+
+    if (verdict == CONNECT_FAILED)
+        connect_fail(c, errno);
+    else if (verdict == CONNECT_SHORTAGE)
+        connect_abandon(c, errno);
+    return verdict;
+}

@@ -33,6 +33,7 @@ static void enter(struct conn *c, enum phase phase);
 static void settle(struct conn *c, const struct half *spoke_after_end);
 static void seek(struct conn *c, const void *bytes, size_t length);
 static void end_or_say_sorry(struct conn *c, enum outcome outcome);
+static void serve_waiting(struct relay *relay, uint32_t group);
 
 /* ---- small questions ---- */
 
@@ -156,16 +157,9 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
         bytes = buffer_bytes(&c->client.wait);
         length = c->client.wait.length;
     }
-    enum connect_verdict verdict = connect_start(c, bytes, length, &sent);
-    if (verdict == CONNECT_FAILED) {
-        connect_fail(c, errno);
+    enum connect_verdict verdict = connect_try(c, bytes, length, &sent);
+    if (verdict == CONNECT_FAILED || verdict == CONNECT_SHORTAGE)
         return false;
-    }
-    if (verdict == CONNECT_SHORTAGE) {
-        /* Ports run out, a family is missing, for one host and not for another. */
-        connect_abandon(c, errno);
-        return false;
-    }
     if (is_kept)
         buffer_consume(&c->client.wait, &c->relay->buffers, sent);
     else if (!early_keep(c, (const unsigned char *)bytes + sent, length - sent)) {
@@ -200,10 +194,12 @@ static void wait_in_line(struct conn *c, bool is_held, const void *bytes, size_t
     }
     bool is_new = !list_is_linked(&c->queue);
     queue_join(c);
-    if (is_new) {
-        enter(c, PHASE_QUEUE);
-        early_watch(c);
-    }
+    if (!is_new)
+        return;
+    enter(c, PHASE_QUEUE);
+    early_watch(c);
+    /* A place that came free before we stood in the line was told to nobody. */
+    serve_waiting(c->relay, c->line);
 }
 
 /* No host was to be had. bytes as in wait_in_line. */

@@ -174,6 +174,15 @@ int channel_receive(struct channel *channel, struct received *received)
     return -1;
 }
 
+int channel_take_fd(struct received *received, int *next)
+{
+    if (*next >= received->n_fds)
+        return -1;
+    int fd = received->fds[*next];
+    received->fds[(*next)++] = -1;
+    return fd;
+}
+
 void channel_close_fds(struct received *received)
 {
     close_all(received->fds, received->n_fds);

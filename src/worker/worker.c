@@ -21,6 +21,7 @@
 #include "worker/accept.h"
 #include "worker/bellwatch.h"
 #include "worker/budget.h"
+#include "worker/preparing.h"
 
 enum {
     SCRATCH_BYTES = 65536, /* most read in one call; also the most that can wait at a half */
@@ -76,59 +77,31 @@ static void say_failed(struct worker *w, const char *what, int reason)
 
 /* ---- generations ---- */
 
-/* A PREPARE under way on a task thread. */
-struct preparation {
-    struct worker *worker;
-    int bundle_fd;
-    uint64_t id;
-    struct generation_place place;
-    struct generation *generation;
-    struct problems problems;
-};
-
-static void prepare(void *argument)
+static void on_prepared(void *context, uint64_t id, struct generation *generation,
+                        const char *why)
 {
-    struct preparation *job = argument;
-    job->generation = generation_new(&job->place, job->bundle_fd, job->id, &job->problems);
-}
+    struct worker *w = context;
 
-static void on_prepared(void *argument)
-{
-    struct preparation *job = argument;
-    struct worker *w = job->worker;
-
-    if (job->id <= w->aborted) {
-        if (job->generation != NULL)
-            generation_put(job->generation);
-    } else if (job->generation != NULL) {
+    if (id <= w->aborted) {
+        if (generation != NULL)
+            generation_put(generation);
+    } else if (generation != NULL) {
         if (w->prepared != NULL)
             generation_put(w->prepared);
-        w->prepared = job->generation;
-        say(w, MSG_READY, job->id, NULL);
+        w->prepared = generation;
+        say(w, MSG_READY, id, NULL);
     } else {
-        say(w, MSG_REFUSED, job->id,
-            job->problems.errors.at != NULL ? job->problems.errors.at : "unknown reason");
+        say(w, MSG_REFUSED, id, why);
     }
-    problems_fini(&job->problems);
-    close(job->bundle_fd);
-    free(job);
 }
 
 static void begin_prepare(struct worker *w, uint64_t id, int bundle_fd)
 {
-    struct preparation *job = calloc(1, sizeof *job);
-    if (job != NULL) {
-        job->worker = w;
-        job->bundle_fd = bundle_fd;
-        job->id = id;
-        job->place = (struct generation_place){
-            .segment = &w->segment, .slot = w->relay.slot, .random = &w->relay.random};
-        if (task_submit(w->tasks, prepare, on_prepared, job) == 0)
-            return;
-        free(job);
-    }
-    close(bundle_fd);
-    say(w, MSG_REFUSED, id, "out of memory");
+    const struct generation_place place = {
+        .segment = &w->segment, .slot = w->relay.slot, .random = &w->relay.random};
+
+    if (preparing_begin(w->tasks, &place, bundle_fd, id, on_prepared, w) != 0)
+        say(w, MSG_REFUSED, id, "out of memory");
 }
 
 static void on_generation_free(void *owner, uint64_t id)

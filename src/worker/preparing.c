@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Builds a generation on a task thread, so that the loop goes on. */
+#include "worker/preparing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* One job. Owner: the task thread while it runs, then finish. */
+struct preparing {
+    struct generation_place place;
+    int bundle_fd; /* owned */
+    uint64_t id;
+    struct generation *generation;
+    struct problems problems;
+    preparing_done *done;
+    void *context;
+};
+
+static void run(void *argument)
+{
+    struct preparing *job = argument;
+    job->generation = generation_new(&job->place, job->bundle_fd, job->id, &job->problems);
+}
+
+static void finish(void *argument)
+{
+    struct preparing *job = argument;
+    const char *why = job->problems.errors.at;
+
+    job->done(job->context, job->id, job->generation, why != NULL ? why : "out of memory");
+    problems_fini(&job->problems);
+    close(job->bundle_fd);
+    free(job);
+}
+
+int preparing_begin(struct task_threads *tasks, const struct generation_place *place,
+                    int bundle_fd, uint64_t id, preparing_done *done, void *context)
+{
+    struct preparing *job = calloc(1, sizeof *job);
+
+    if (job != NULL) {
+        *job = (struct preparing){.place = *place,
+                                  .bundle_fd = bundle_fd,
+                                  .id = id,
+                                  .done = done,
+                                  .context = context};
+        if (task_submit(tasks, run, finish, job) == 0)
+            return 0;
+        free(job);
+    }
+    close(bundle_fd);
+    errno = ENOMEM;
+    return -1;
+}
