@@ -39,6 +39,5 @@ int units_parse_number(const char *text, int64_t *out);
  */
 const char *units_print_duration(char out[UNITS_TEXT_BYTES], int64_t ms);
 const char *units_print_size(char out[UNITS_TEXT_BYTES], int64_t bytes);
-const char *units_print_rate(char out[UNITS_TEXT_BYTES], int64_t per_hour);
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef CONF_CHECK_H
 #define CONF_CHECK_H
 
+#include <stdbool.h>
+
 #include "conf/model.h"
 #include "conf/problems.h"
 
@@ -13,5 +15,8 @@
 
 /* Adds what is wrong with the model in itself; looks at nothing outside it. */
 void model_check(const struct model *model, struct problems *problems);
+
+/* True when some group connects from its clients' addresses (`bind = client'): workers need CAP_NET_RAW then. */
+bool model_is_transparent(const struct model *model);
 
 #endif

@@ -35,10 +35,13 @@ int account_find(struct account *account, const struct model_global *global, str
  * keeps exec from giving any back. Only async-signal-safe calls.
  * Returns 0 or -1 with errno.
  */
-int account_become(const struct account *account);
+int account_become(const struct account *account, bool keeps_net_raw);
 
-/* Master keeps its uid and drops every capability but those it needs. 0 or -1 with errno. */
-int privileges_keep_needed(void);
+/*
+ * Master keeps its uid and drops every capability but those it needs. 0 or -1 with errno.
+ * is_transparent  workers connect from their clients' addresses: CAP_NET_RAW is kept, too, to be passed on
+ */
+int privileges_keep_needed(bool is_transparent);
 
 /*
  * Resolves how many connections a worker may have and sees to it that the descriptors are there:
@@ -51,7 +54,14 @@ int privileges_keep_needed(void);
 uint64_t descriptors_resolve(const struct model *model, bool may_raise,
                              struct problems *problems);
 
+/* What a worker holds besides connections. */
+struct descriptor_needs {
+    size_t n_listeners;
+    size_t n_workers;  /* as many bells */
+    uint64_t n_pooled; /* connections kept open ahead of need */
+};
+
 /* Pure: connections that fit in limit descriptors, 0 = none. */
-uint64_t descriptors_allow(uint64_t limit, size_t n_listeners, size_t n_workers);
+uint64_t descriptors_allow(uint64_t limit, const struct descriptor_needs *needs);
 
 #endif

@@ -12,6 +12,7 @@
 struct spawn {
     int binary_fd; /* /proc/self/exe, opened at start: a package upgrade must not change what a replaced worker runs; owned */
     struct account account;
+    bool is_transparent;    /* workers keep CAP_NET_RAW */
     bool is_daemon;         /* children's standard error goes to /dev/null */
     char oom_score_adj[16]; /* a worker's; "" = left alone */
 };

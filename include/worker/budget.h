@@ -16,4 +16,8 @@ uint64_t budget_connections(uint32_t n_bells, uint64_t wanted);
 /* Gives what descriptors there are beside so many connections to pipes, to parked host sockets and to pools. */
 void budget_share(struct relay *relay, uint32_t n_bells, uint64_t connections);
 
+/* How many sockets all pools together may hold beside all that, with so many listening addresses. */
+void budget_pools(struct relay *relay, uint32_t n_bells, uint64_t connections,
+                  size_t n_listeners);
+
 #endif

@@ -143,8 +143,3 @@ const char *units_print_size(char out[UNITS_TEXT_BYTES], int64_t bytes)
 {
     return print_with_units(out, size_units, N_UNITS(size_units), bytes);
 }
-
-const char *units_print_rate(char out[UNITS_TEXT_BYTES], int64_t per_hour)
-{
-    return print_with_units(out, rate_units, N_UNITS(rate_units), per_hour);
-}

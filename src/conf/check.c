@@ -468,3 +468,12 @@ void model_check(const struct model *model, struct problems *problems)
         problems_add(problems, NULL, NULL, NULL, "out of memory");
     free(check.is_used);
 }
+
+bool model_is_transparent(const struct model *model)
+{
+    for (size_t i = 0; i < model->n_groups; i++)
+        for (size_t k = 0; k < model->groups[i].n_binds; k++)
+            if (model->groups[i].binds[k].is_client)
+                return true;
+    return false;
+}

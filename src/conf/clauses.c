@@ -3,6 +3,8 @@
 #include "conf/clauses.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/list.h"
@@ -49,6 +51,40 @@ static bool refuse_word(struct value_context *context, const char *value, const 
     if (nearest != NULL)
         text_printf(context->why, ": did you mean %s?", nearest);
     return false;
+}
+
+/* ---- connection_rate_per_source ---- */
+
+/* "100/s" is 6000/m in the long run, but lets fewer come at once: the number is kept as it was written. */
+static bool parse_rate(struct value_context *context, const char *value, void *field)
+{
+    struct model_service *service =
+        container_of(field, struct model_service, connection_rate_per_source);
+    if (!value_number.parse(context, value, field))
+        return false;
+    service->connection_rate_burst = strtoll(value + (value[0] == '"'), NULL, 10);
+    return true;
+}
+
+static void print_rate(struct text *out, const struct model *model, const struct directive *row,
+                       const void *field)
+{
+    enum { S_A_MINUTE = 60, S_AN_HOUR = 3600 };
+    const struct model_service *service =
+        (const void *)((const char *)field -
+                       offsetof(struct model_service, connection_rate_per_source));
+    int64_t burst = service->connection_rate_burst;
+    (void)model;
+    (void)row;
+    if (burst == 0) {
+        text_add(out, "0");
+        return;
+    }
+    int64_t times_an_hour = service->connection_rate_per_source / burst;
+    text_printf(out, "%" PRId64 "/%c", burst,
+                times_an_hour == S_AN_HOUR    ? 's'
+                : times_an_hour == S_A_MINUTE ? 'm'
+                                              : 'h');
 }
 
 /* ---- when_no_host ---- */
@@ -181,3 +217,8 @@ const struct value_kind value_groups = {.noun = "group ...",
                                         .is_words = true,
                                         .parse = parse_groups,
                                         .print = print_groups};
+const struct value_kind value_rate = {.noun = "rate",
+                                      .form = "a rate (as 100/s 3000/m)",
+                                      .number = units_parse_rate,
+                                      .parse = parse_rate,
+                                      .print = print_rate};

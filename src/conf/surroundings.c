@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -228,6 +229,29 @@ static void check_interfaces(const struct surroundings *here,
     }
 }
 
+/* Workers get it from this process, and only at their start. */
+static bool has_net_raw(void)
+{
+    cap_flag_value_t is_set = CAP_CLEAR;
+    cap_t own = cap_get_proc();
+    if (own != NULL)
+        cap_get_flag(own, CAP_NET_RAW, CAP_PERMITTED, &is_set);
+    cap_free(own);
+    return is_set == CAP_SET;
+}
+
+static void check_transparency(const struct surroundings *here,
+                               const struct conf_section *section,
+                               const struct model_group *group)
+{
+    const struct directive *row = DIRECTIVE_OF(SECTION_GROUP, model_group, binds);
+    for (size_t i = 0; i < group->n_binds; i++)
+        if (group->binds[i].is_client && !has_net_raw())
+            problems_add(here->problems, place(section, row), section->title, row->key,
+                         "client takes the capability CAP_NET_RAW, which workers get at their "
+                         "start: start the daemon as root with this line in the file");
+}
+
 void surroundings_check(const struct model *model, struct problems *problems)
 {
     struct surroundings here = {
@@ -253,7 +277,8 @@ void surroundings_check(const struct model *model, struct problems *problems)
         } else if (section->kind == SECTION_GROUP) {
             check_congestion(&here, section,
                              DIRECTIVE_OF(SECTION_GROUP, model_group, congestion),
-                             model->groups[group++].congestion);
+                             model->groups[group].congestion);
+            check_transparency(&here, section, &model->groups[group++]);
         }
     }
 }

@@ -180,8 +180,6 @@ static void print_number(struct text *out, const struct model *model,
         text_add(out, "auto");
     else if (row->kind == &value_duration)
         text_add(out, units_print_duration(text, number));
-    else if (row->kind == &value_rate)
-        text_add(out, units_print_rate(text, number));
     else if (row->kind == &value_percent)
         text_printf(out, "%" PRId64 "%%", number);
     else
@@ -573,7 +571,6 @@ const struct value_kind value_number = NUMBER("number", "a whole number", units_
 const struct value_kind value_duration = NUMBER("duration", "a duration (as 250ms 30s 5m 1h 7d)", units_parse_duration, print_number);
 const struct value_kind value_spin = NUMBER("duration", "a duration (as 50us 1ms)", number_of_spin, print_spin);
 const struct value_kind value_percent = NUMBER("share", "a share from 0% to 100%", units_parse_percent, print_number);
-const struct value_kind value_rate = NUMBER("rate", "a rate (as 100/s 3000/m)", units_parse_rate, print_number);
 const struct value_kind value_workers = NUMBER("auto or number", "auto or a whole number", number_of_workers, print_number);
 const struct value_kind value_lifetime = { .noun = "duration [share]", .form = "a duration, with a share behind it or not (as 1h 10%)", .is_words = true,
     .number = number_of_lifetime, .parse = parse_lifetime, .print = print_lifetime };

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/check.h"
 #include "conf/write.h"
 #include "master/adoption.h"
 #include "master/context.h"
@@ -346,7 +347,8 @@ static int open_all(struct master *master)
         return fail("out of memory", NULL);
     if (raise_descriptors(master) != 0)
         return -1;
-    if (privileges_keep_needed() != 0)
+    master->spawn.is_transparent = model_is_transparent(master->boot);
+    if (privileges_keep_needed(master->spawn.is_transparent) != 0)
         return fail("cannot drop capabilities", strerror(errno));
     /* After that, since a thread has its own capabilities. */
     master->supervisor = supervisor_new(&master->segment);

@@ -90,41 +90,53 @@ int account_find(struct account *account, const struct model_global *global, str
     return 0;
 }
 
-/* No capability in any set; needs no right to do so. */
-static int drop_all_capabilities(void)
+/*
+ * No capability in any set but, where asked for, CAP_NET_RAW, which exec(2) then passes on
+ * (an ambient one, see capabilities(7)).
+ */
+static int drop_capabilities(bool keeps_net_raw)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+    struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = {0};
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    return (int)syscall(SYS_capset, &head, none);
+    if (!keeps_net_raw)
+        return (int)syscall(SYS_capset, &head, kept);
+    kept[0].permitted = kept[0].effective = kept[0].inheritable = UINT32_C(1) << CAP_NET_RAW;
+    return syscall(SYS_capset, &head, kept) == 0
+               ? prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0)
+               : -1;
 }
 
-int account_become(const struct account *account)
+int account_become(const struct account *account, bool keeps_net_raw)
 {
+    /* Else a change of the uid would clear what is to be kept. */
+    if (keeps_net_raw && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+        return -1;
     /* Bare system calls: libc's would try to carry them to threads that fork has not copied. */
     if (account->is_switched &&
         (syscall(SYS_setgroups, account->n_groups, account->groups) != 0 ||
          syscall(SYS_setresgid, account->gid, account->gid, account->gid) != 0 ||
          syscall(SYS_setresuid, account->uid, account->uid, account->uid) != 0))
         return -1;
-    if (drop_all_capabilities() != 0)
+    if (drop_capabilities(keeps_net_raw) != 0)
         return -1;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-int privileges_keep_needed(void)
+int privileges_keep_needed(bool is_transparent)
 {
     /*
      * Ports below 1024; signals to children of another user; becoming that user; files that
      * only root may read, folders only root may write in.
      */
-    static const cap_value_t needed[] = {CAP_NET_BIND_SERVICE, CAP_KILL,
-                                         CAP_SETUID,           CAP_SETGID,
-                                         CAP_DAC_OVERRIDE,     CAP_DAC_READ_SEARCH};
+    static const cap_value_t needed[] = {
+        CAP_NET_BIND_SERVICE, CAP_KILL,   CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE,
+        CAP_DAC_READ_SEARCH,  CAP_NET_RAW /* the last: only to be passed on */};
     cap_t have = cap_get_proc();
     cap_t keep = cap_init();
     int result = have != NULL && keep != NULL ? 0 : -1;
-    for (size_t i = 0; i < sizeof needed / sizeof *needed && result == 0; i++) {
+    size_t n = sizeof needed / sizeof *needed - !is_transparent;
+    for (size_t i = 0; i < n && result == 0; i++) {
         cap_flag_value_t is_set = CAP_CLEAR;
         result = cap_get_flag(have, needed[i], CAP_PERMITTED, &is_set);
         if (result != 0 || is_set == CAP_CLEAR)
@@ -145,11 +157,12 @@ int privileges_keep_needed(void)
 
 /*
  * Up to three stuck siblings' sockets come on top of the own ones, and during a reload the new ones
- * of each. More fall to one worker only where most workers die again and again. A bell for each worker.
+ * of each. More fall to one worker only where most workers die again and again. A bell for each worker, and the pools.
  */
-static uint64_t reserve(size_t n_listeners, size_t n_workers)
+static uint64_t reserve(const struct descriptor_needs *needs)
 {
-    return DESCRIPTORS_BESIDES + (uint64_t)n_listeners * SETS_HELD * 2 + (uint64_t)n_workers;
+    return DESCRIPTORS_BESIDES + (uint64_t)needs->n_listeners * SETS_HELD * 2 +
+           (uint64_t)needs->n_workers + needs->n_pooled;
 }
 
 /* Workers keep pipes for splicing and host sockets for the next connection as far as these allow. */
@@ -158,9 +171,9 @@ static uint64_t extras(uint64_t limit)
     return limit / 8 < DESCRIPTORS_EXTRA ? limit / 8 : DESCRIPTORS_EXTRA;
 }
 
-uint64_t descriptors_allow(uint64_t limit, size_t n_listeners, size_t n_workers)
+uint64_t descriptors_allow(uint64_t limit, const struct descriptor_needs *needs)
 {
-    uint64_t kept = reserve(n_listeners, n_workers) + extras(limit);
+    uint64_t kept = reserve(needs) + extras(limit);
     uint64_t fit = limit > kept ? (limit - kept) / DESCRIPTORS_A_CONNECTION : 0;
     return fit < SEGMENT_LIVE ? fit : SEGMENT_LIVE;
 }
@@ -188,6 +201,25 @@ static uint64_t raise_limit(uint64_t wanted, bool may_raise)
     return limit.rlim_max;
 }
 
+static uint64_t pool_of(const struct model_group *group)
+{
+    return (uint64_t)group->pool * group->n_hosts;
+}
+
+/* Each service keeps pools of its own to all its groups. */
+static struct descriptor_needs needs_of(const struct model *model)
+{
+    struct descriptor_needs needs = {.n_listeners = model->n_listens,
+                                     .n_workers = processors_for(model->global.workers)};
+    for (size_t i = 0; i < model->n_services; i++) {
+        const struct model_service *service = &model->services[i];
+        needs.n_pooled += pool_of(&model->groups[service->group]);
+        for (size_t k = 0; k < service->n_standby; k++)
+            needs.n_pooled += pool_of(&model->groups[service->standby[k]]);
+    }
+    return needs;
+}
+
 /* Why so many connections cannot be had, about the line that asks for them. */
 static void refuse(const struct model *model, uint64_t wanted, uint64_t limit,
                    struct problems *problems)
@@ -195,8 +227,8 @@ static void refuse(const struct model *model, uint64_t wanted, uint64_t limit,
     const struct directive *row = DIRECTIVE_OF(SECTION_GLOBAL, model_global, max_connections);
     const struct origin origin = store_global_origin(model->store, row);
     const int64_t asked = model->global.max_connections;
-    const uint64_t least = reserve(model->n_listens, processors_for(model->global.workers)) +
-                           DESCRIPTORS_A_CONNECTION;
+    const struct descriptor_needs needs = needs_of(model);
+    const uint64_t least = reserve(&needs) + DESCRIPTORS_A_CONNECTION;
     if (asked > 0)
         problems_add(problems, &origin, "global", row->key,
                      "%" PRId64 " needs %" PRIu64
@@ -213,13 +245,12 @@ uint64_t descriptors_resolve(const struct model *model, bool may_raise,
                              struct problems *problems)
 {
     const int64_t asked = model->global.max_connections;
-    const size_t n_workers = processors_for(model->global.workers);
+    const struct descriptor_needs needs = needs_of(model);
     const uint64_t most = asked > 0 ? (uint64_t)asked : SEGMENT_LIVE;
     assert(most <= SEGMENT_LIVE); /* the key's upper bound */
-    uint64_t wanted = reserve(model->n_listens, n_workers) + DESCRIPTORS_EXTRA +
-                      DESCRIPTORS_A_CONNECTION * most;
+    uint64_t wanted = reserve(&needs) + DESCRIPTORS_EXTRA + DESCRIPTORS_A_CONNECTION * most;
     uint64_t limit = raise_limit(wanted, may_raise);
-    uint64_t allowed = descriptors_allow(limit, model->n_listens, n_workers);
+    uint64_t allowed = descriptors_allow(limit, &needs);
     if (allowed > 0 && most <= allowed)
         return most;
     if (allowed > 0 && asked == 0)

@@ -130,7 +130,7 @@ static _Noreturn void run_child(const struct spawn *spawn, char *const argv[], i
     int binary = arrange_descriptors(spawn, channel_fd);
     if (is_worker && spawn->oom_score_adj[0] != '\0')
         set_oom_score(spawn);
-    if (account_become(&spawn->account) != 0)
+    if (account_become(&spawn->account, is_worker && spawn->is_transparent) != 0)
         give_up("cannot drop privileges");
     syscall(SYS_execveat, binary, "", argv, environ, AT_EMPTY_PATH);
     give_up("cannot run the opened binary");

@@ -2,7 +2,6 @@
 /* The life of a connection: its phases, its one way out. */
 #include "relay/life.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -34,8 +33,6 @@ static void settle(struct conn *c, const struct half *spoke_after_end);
 static void seek(struct conn *c, const void *bytes, size_t length);
 static void end_or_say_sorry(struct conn *c, enum outcome outcome);
 static void serve_waiting(struct relay *relay, uint32_t group);
-
-/* ---- small questions ---- */
 
 static struct conn *conn_of(struct half *half)
 {

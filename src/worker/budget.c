@@ -10,6 +10,8 @@
 
 enum {
     RESERVED_FDS = 28, /* what a worker holds besides connections, pipes and parked sockets */
+    SETS_HELD =
+        8, /* of listening sockets: own and adopted ones, now and during a reload; as there */
     SPARE_PART = 8 /* of all descriptors: for pipes and parked sockets; as in privileges.c */
 };
 
@@ -49,4 +51,15 @@ void budget_share(struct relay *relay, uint32_t n_bells, uint64_t connections)
     splice_init(&relay->pipes, (int)(third < SPLICE_PIPES_MOST ? third : SPLICE_PIPES_MOST));
     relay->most_parked = third < PARKED_MOST ? third : PARKED_MOST;
     warm_init(relay, left - relay->most_parked - 2 * (int64_t)relay->pipes.most);
+}
+
+void budget_pools(struct relay *relay, uint32_t n_bells, uint64_t connections,
+                  size_t n_listeners)
+{
+    uint64_t limit = descriptor_limit();
+    uint64_t kept = 2 * connections + RESERVED_FDS + n_bells +
+                    SETS_HELD * (uint64_t)n_listeners + (uint64_t)relay->most_parked +
+                    2 * (uint64_t)relay->pipes.most;
+
+    relay->most_warm = limit > kept ? (int64_t)(limit - kept) : 0;
 }

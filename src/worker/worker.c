@@ -152,6 +152,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     w->accepts.most_open = budget_connections(most_bells(w), most_open);
     accepts_make_room(&w->accepts);
     apply_global(w, &w->current->model->global);
+    budget_pools(&w->relay, most_bells(w), w->accepts.most_open, w->current->model->n_listens);
     warm_start(&w->relay, w->current);
     atomic_store(&w->row->generation, id);
     say(w, MSG_COMMITTED, id, NULL);

@@ -46,7 +46,7 @@ static void pipes_and_parked_sockets_leave_room_for_adopted_listeners(void **sta
     static const size_t addresses[] = {1, 5, 20};
     limit(1024);
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
-        uint64_t most = descriptors_allow(1024, addresses[i], 1);
+        uint64_t most = descriptors_allow(1024, &(struct descriptor_needs){addresses[i], 1, 0});
         int64_t given = spare(most);
         assert_true(given > 0);
         /* The own set, three siblings', and the same anew during a reload. */

@@ -11,14 +11,17 @@
 static void two_descriptors_a_connection_beside_what_is_kept(void **state)
 {
     (void)state;
-    uint64_t few = descriptors_allow(1024, 1, 1);
+    uint64_t few = descriptors_allow(1024, &(struct descriptor_needs){1, 1, 0});
     assert_in_range(few, 400, 512);
-    assert_int_equal(descriptors_allow(1026, 1, 1), few + 1);
-    assert_true(descriptors_allow(1024, 50, 1) < few);
-    assert_int_equal(descriptors_allow(1024, 1, 11), few - 5); /* a bell for each worker */
-    assert_int_equal(descriptors_allow(16, 1, 1), 0);
-    assert_int_equal(descriptors_allow(0, 0, 1), 0);
-    assert_int_equal(descriptors_allow(UINT64_MAX, 1, 1), SEGMENT_LIVE);
+    assert_int_equal(descriptors_allow(1026, &(struct descriptor_needs){1, 1, 0}), few + 1);
+    assert_true(descriptors_allow(1024, &(struct descriptor_needs){50, 1, 0}) < few);
+    assert_int_equal(descriptors_allow(1024, &(struct descriptor_needs){1, 11, 0}),
+                     few - 5); /* a bell for each worker */
+    assert_int_equal(descriptors_allow(1024, &(struct descriptor_needs){1, 1, 20}), few - 10);
+    assert_int_equal(descriptors_allow(16, &(struct descriptor_needs){1, 1, 0}), 0);
+    assert_int_equal(descriptors_allow(0, &(struct descriptor_needs){0, 1, 0}), 0);
+    assert_int_equal(descriptors_allow(UINT64_MAX, &(struct descriptor_needs){1, 1, 0}),
+                     SEGMENT_LIVE);
 }
 
 static void limits_count_for_whoever_may_not_raise_them(void **state)
