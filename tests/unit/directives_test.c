@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "conf/clauses.h"
 #include "conf/write.h"
 #include "conf_fixture.h"
 
