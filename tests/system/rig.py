@@ -65,6 +65,15 @@ def ask_name(address):
     return text.decode().strip() if how == "eof" and text.endswith(b"\n") else None
 
 
+def ended_without_a_byte(address):
+    """How a client that says nothing is ended, as receive_all tells it; a reset may come before connect(2) returns."""
+    try:
+        with harness.connect(address) as client:
+            return harness.receive_all(client)
+    except ConnectionResetError:
+        return b"", "reset"
+
+
 def outcomes(daemon, service="web"):
     """Ended connections of a service by outcome, as far as they were no successes and happened at all."""
     return {word: count for word, count in daemon.service(service)["errors"].items() if count}
