@@ -54,10 +54,10 @@ def local():
     return f"127.0.0.1:{harness.free_port()}"
 
 
-def ask_name(address):
+def ask_name(address, source=None):
     """One short connection to a host in mode id; returns the name it gave, None when there was none."""
     try:
-        with harness.connect(address) as client:
+        with harness.connect(address, source=source) as client:
             client.shutdown(socket.SHUT_WR)
             text, how = harness.receive_all(client)
     except OSError:
