@@ -3,6 +3,7 @@
 
 import os
 import re
+import selectors
 import signal
 import socket
 import subprocess
@@ -102,6 +103,41 @@ def test_who_came_first_is_served_first_whichever_worker_has_it(daemon, host, wo
     leave(inside)
     d.settled()
     assert app.stat()["peak"] == 1 and d.service()["waiting"] == 0
+
+
+@pytest.mark.san_subset
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_hundred_that_wait_are_served_in_the_order_they_came(daemon, host, workers):
+    """B11 under load: three hosts with a place each, as fast as they are left; who came together may swap."""
+    apps, address = [host(f"app{n}", "echo") for n in range(3)], local()
+    d = daemon(config(address, [(app, "max_connections=1") for app in apps],
+                      group="scheduler = leastconn\nqueue_timeout = 1m"), workers=workers)
+    together, waiting = 5, []
+    inside = [open_client(address) for _ in apps]
+    harness.wait_until(lambda: len(served(inside)) == len(apps), what="three to be served")
+    while len(waiting) < 100:
+        waiting += [open_client(address) for _ in range(together)]
+        harness.wait_until(lambda: d.service()["waiting"] == len(waiting), what=f"{len(waiting)} to wait")
+    order = []
+    with selectors.DefaultSelector() as selector:
+        for n, client in enumerate(waiting):
+            selector.register(client, selectors.EVENT_READ, n)
+        close_all(inside)
+        while len(order) < len(waiting):
+            ready = selector.select(harness.PATIENCE_S)
+            assert ready, f"nobody is served any more after {order}"
+            for key, _ in ready:
+                selector.unregister(key.fileobj)
+                order.append(key.data)
+                leave(key.fileobj)
+    assert sorted(order) == list(range(len(waiting)))
+    # No more than three are inside at once: only these, and who came together, may be seen in another order.
+    for at, n in enumerate(order):
+        late = [m for m in order[at + len(apps):] if m // together < n // together]
+        assert late == [], (n, order)
+    d.settled()
+    assert [app.stat()["peak"] for app in apps] == [1, 1, 1]
+    assert sum(app.stat()["accepted"] for app in apps) == len(apps) + len(waiting)
 
 
 @pytest.mark.san_subset
