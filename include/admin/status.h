@@ -51,6 +51,8 @@ struct status_host {
     double slow_start;   /* share of its connections it may have, 0 to 1; negative = all */
     double
         drain_left_s; /* until the last open connection is closed; negative = they are kept */
+    double
+        ports_left; /* local ports for more connections to it from one source; negative = not known */
     struct host_figures figures;
     char reason[HOST_REASON_BYTES];
 };

@@ -39,5 +39,7 @@ int units_parse_number(const char *text, int64_t *out);
  */
 const char *units_print_duration(char out[UNITS_TEXT_BYTES], int64_t ms);
 const char *units_print_size(char out[UNITS_TEXT_BYTES], int64_t bytes);
+/* events: the number it is written with, as 3000 of 3000/m: per_hour is 1, 60 or 3600 times as many. */
+const char *units_print_rate(char out[UNITS_TEXT_BYTES], int64_t per_hour, int64_t events);
 
 #endif

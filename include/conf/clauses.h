@@ -5,8 +5,7 @@
 
 #include "conf/values.h"
 
-/* A struct model_no_host; sticky_ms of a group; standby with n_standby of a service. */
-extern const struct value_kind value_rate; /* with the number of events that may come at once */
-extern const struct value_kind value_no_host, value_sticky, value_groups;
+/* A struct model_no_host; sticky_ms of a group; lifetime_ms with lifetime_spread, standby with n_standby of a service. */
+extern const struct value_kind value_no_host, value_sticky, value_lifetime, value_groups;
 
 #endif

@@ -56,7 +56,7 @@ struct value_kind {
 };
 
 extern const struct value_kind value_bool, value_number, value_duration, value_spin,
-    value_percent, value_workers, value_lifetime;
+    value_percent, value_rate, value_workers;
 extern const struct value_kind value_word, value_text, value_name, value_path,
     value_socket_path, value_log, value_access_log, value_reference;
 extern const struct value_kind value_pattern; /* include: read by the reader, no field */

@@ -50,7 +50,8 @@ uint64_t source_key(const struct segment *segment, uint32_t service, const struc
 /*
  * Counts a new connection unless a limit forbids it.
  * now_ns     monotonic; workers' times may differ: none is taken for earlier than one used before
- * entry_out  for SOURCE_ENTERED: what live_row.source is set to next, and source_leave is given; above 0
+ * entry_out  what live_row.source is set to next, and source_leave is given; above 0; untouched unless
+ *            SOURCE_ENTERED is returned
  * Generic cell rate algorithm (ITU-T I.371) for the rate, compare-and-swap for the count: exact.
  * What is refused counts for nothing. A source counts up to 4,194,303 connections.
  */

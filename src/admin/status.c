@@ -221,6 +221,7 @@ void status_read_host(const struct status *status, size_t group, size_t host,
         .since_ns = atomic_load(&row->since_ns),
         .check = is_checked ? model->check.text : "none",
         .drain_left_s = seconds_until(status->now_ns, atomic_load(&row->drain_until_ns)),
+        .ports_left = (double)atomic_load(&row->ports_left) - 1, /* the row counts from 1 */
     };
     read_check(status, row, out);
     read_slow_start(status, row, out);

@@ -37,6 +37,15 @@ static void json_maybe(struct text *out, const char *key, double value)
         text_printf(out, ",\"%s\":%.3f", key, value);
 }
 
+/* As json_maybe, of what is counted. */
+static void json_maybe_count(struct text *out, const char *key, double value)
+{
+    if (value < 0)
+        text_printf(out, ",\"%s\":null", key);
+    else
+        json_number(out, key, (uint64_t)value);
+}
+
 static void json_time(struct text *out, const char *key, int64_t wall_ns)
 {
     text_printf(out, "\"%s\":\"", key);
@@ -140,6 +149,7 @@ static void json_host(struct text *out, const struct status *status, size_t grou
     json_string(out, "reason", host.reason);
     json_maybe(out, "slow_start", host.slow_start);
     json_maybe(out, "drain_left_s", host.drain_left_s);
+    json_maybe_count(out, "ports_left", host.ports_left);
     json_check(out, &host);
     json_changes(out, status, group, index);
     text_add(out, "}");

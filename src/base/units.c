@@ -143,3 +143,14 @@ const char *units_print_size(char out[UNITS_TEXT_BYTES], int64_t bytes)
 {
     return print_with_units(out, size_units, N_UNITS(size_units), bytes);
 }
+
+const char *units_print_rate(char out[UNITS_TEXT_BYTES], int64_t per_hour, int64_t events)
+{
+    for (size_t i = 0; i < N_UNITS(rate_units); i++)
+        if (events != 0 && per_hour / events == rate_units[i].factor) {
+            snprintf(out, UNITS_TEXT_BYTES, "%" PRId64 "%s", events, rate_units[i].suffix);
+            return out;
+        }
+    snprintf(out, UNITS_TEXT_BYTES, "0");
+    return out;
+}

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/list.h"
@@ -51,40 +50,6 @@ static bool refuse_word(struct value_context *context, const char *value, const 
     if (nearest != NULL)
         text_printf(context->why, ": did you mean %s?", nearest);
     return false;
-}
-
-/* ---- connection_rate_per_source ---- */
-
-/* "100/s" is 6000/m in the long run, but lets fewer come at once: the number is kept as it was written. */
-static bool parse_rate(struct value_context *context, const char *value, void *field)
-{
-    struct model_service *service =
-        container_of(field, struct model_service, connection_rate_per_source);
-    if (!value_number.parse(context, value, field))
-        return false;
-    service->connection_rate_burst = strtoll(value + (value[0] == '"'), NULL, 10);
-    return true;
-}
-
-static void print_rate(struct text *out, const struct model *model, const struct directive *row,
-                       const void *field)
-{
-    enum { S_A_MINUTE = 60, S_AN_HOUR = 3600 };
-    const struct model_service *service =
-        (const void *)((const char *)field -
-                       offsetof(struct model_service, connection_rate_per_source));
-    int64_t burst = service->connection_rate_burst;
-    (void)model;
-    (void)row;
-    if (burst == 0) {
-        text_add(out, "0");
-        return;
-    }
-    int64_t times_an_hour = service->connection_rate_per_source / burst;
-    text_printf(out, "%" PRId64 "/%c", burst,
-                times_an_hour == S_AN_HOUR    ? 's'
-                : times_an_hour == S_A_MINUTE ? 'm'
-                                              : 'h');
 }
 
 /* ---- when_no_host ---- */
@@ -169,6 +134,42 @@ static void print_sticky(struct text *out, const struct model *model,
         text_printf(out, "source %s", units_print_duration(text, ms));
 }
 
+/* ---- lifetime: the share lies in a field of its own ---- */
+
+static bool parse_lifetime(struct value_context *context, const char *value, void *field)
+{
+    struct model_service *service = container_of(field, struct model_service, lifetime_ms);
+    struct quotes_words words;
+    int64_t ms, percent = 0;
+    if (!value_split(context, value, &words))
+        return false;
+    if (words.n == 0 || words.n > 2)
+        return refuse_form(context, value);
+    if (!take_duration(context, words.at[0], &ms))
+        return false;
+    if (words.n == 2 && units_parse_percent(words.at[1], &percent) != 0) {
+        text_printf(context->why, "\"%.*s\" is not a share from 0%% to 100%%",
+                    VALUE_SHOWN_BYTES, words.at[1]);
+        return false;
+    }
+    service->lifetime_ms = ms;
+    service->lifetime_spread = percent;
+    return true;
+}
+
+static void print_lifetime(struct text *out, const struct model *model,
+                           const struct directive *row, const void *field)
+{
+    (void)model;
+    (void)row;
+    const struct model_service *service =
+        (const void *)((const char *)field - offsetof(struct model_service, lifetime_ms));
+    char text[UNITS_TEXT_BYTES];
+    text_add(out, units_print_duration(text, service->lifetime_ms));
+    if (service->lifetime_spread > 0)
+        text_printf(out, " %" PRId64 "%%", service->lifetime_spread);
+}
+
 /* ---- standby: the count lies in a field of its own ---- */
 
 static bool parse_groups(struct value_context *context, const char *value, void *field)
@@ -217,8 +218,10 @@ const struct value_kind value_groups = {.noun = "group ...",
                                         .is_words = true,
                                         .parse = parse_groups,
                                         .print = print_groups};
-const struct value_kind value_rate = {.noun = "rate",
-                                      .form = "a rate (as 100/s 3000/m)",
-                                      .number = units_parse_rate,
-                                      .parse = parse_rate,
-                                      .print = print_rate};
+const struct value_kind value_lifetime = {
+    .noun = "duration [share]",
+    .form = "a duration, with a share behind it or not (as 1h 10%)",
+    .is_words = true,
+    .number = units_parse_duration,
+    .parse = parse_lifetime,
+    .print = print_lifetime};

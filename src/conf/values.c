@@ -95,11 +95,6 @@ static int number_of_spin(const char *text, int64_t *out_ns)
     return 0;
 }
 
-static int number_of_lifetime(const char *text, int64_t *out)
-{
-    return units_parse_duration(text, out);
-}
-
 static bool number_in_bounds(const struct directive *row, int64_t number)
 {
     int64_t bound;
@@ -186,6 +181,31 @@ static void print_number(struct text *out, const struct model *model,
         text_printf(out, "%" PRId64, number);
 }
 
+/* The number that is written is kept too: 3000/m lets more come at once than 50/s. */
+static bool parse_rate(struct value_context *context, const char *value, void *field)
+{
+    struct model_service *service =
+        container_of(field, struct model_service, connection_rate_per_source);
+    const char *text;
+    if (!parse_number(context, value, field) || !unwrap(context, value, &text))
+        return false;
+    service->connection_rate_burst = strtoll(text, NULL, 10);
+    return true;
+}
+
+static void print_rate(struct text *out, const struct model *model, const struct directive *row,
+                       const void *field)
+{
+    (void)model;
+    (void)row;
+    const struct model_service *service =
+        (const void *)((const char *)field -
+                       offsetof(struct model_service, connection_rate_per_source));
+    char text[UNITS_TEXT_BYTES];
+    text_add(out, units_print_rate(text, service->connection_rate_per_source,
+                                   service->connection_rate_burst));
+}
+
 static void print_spin(struct text *out, const struct model *model, const struct directive *row,
                        const void *field)
 {
@@ -199,40 +219,6 @@ static void print_spin(struct text *out, const struct model *model, const struct
 }
 
 /* "1h", or "1h 10%": the spread lies in a field of its own. */
-static bool parse_lifetime(struct value_context *context, const char *value, void *field)
-{
-    struct model_service *service = container_of(field, struct model_service, lifetime_ms);
-    struct quotes_words words;
-    int64_t ms, percent = 0;
-    if (!value_split(context, value, &words))
-        return false;
-    if (words.n == 0 || words.n > 2)
-        return refuse_form(context, value);
-    if (!parse_bounded(context, words.at[0], &ms))
-        return false;
-    if (words.n == 2 && units_parse_percent(words.at[1], &percent) != 0) {
-        text_printf(context->why, "\"%.*s\" is not a share from 0%% to 100%%", SHOWN_BYTES,
-                    words.at[1]);
-        return false;
-    }
-    service->lifetime_ms = ms;
-    service->lifetime_spread = percent;
-    return true;
-}
-
-static void print_lifetime(struct text *out, const struct model *model,
-                           const struct directive *row, const void *field)
-{
-    (void)model;
-    (void)row;
-    const struct model_service *service =
-        (const void *)((const char *)field - offsetof(struct model_service, lifetime_ms));
-    char text[UNITS_TEXT_BYTES];
-    text_add(out, units_print_duration(text, service->lifetime_ms));
-    if (service->lifetime_spread > 0)
-        text_printf(out, " %" PRId64 "%%", service->lifetime_spread);
-}
-
 /* ---- words ---- */
 
 static bool parse_word(struct value_context *context, const char *value, void *field)
@@ -571,9 +557,9 @@ const struct value_kind value_number = NUMBER("number", "a whole number", units_
 const struct value_kind value_duration = NUMBER("duration", "a duration (as 250ms 30s 5m 1h 7d)", units_parse_duration, print_number);
 const struct value_kind value_spin = NUMBER("duration", "a duration (as 50us 1ms)", number_of_spin, print_spin);
 const struct value_kind value_percent = NUMBER("share", "a share from 0% to 100%", units_parse_percent, print_number);
+const struct value_kind value_rate = { .noun = "rate", .form = "a rate (as 100/s 3000/m)",
+    .number = units_parse_rate, .parse = parse_rate, .print = print_rate };
 const struct value_kind value_workers = NUMBER("auto or number", "auto or a whole number", number_of_workers, print_number);
-const struct value_kind value_lifetime = { .noun = "duration [share]", .form = "a duration, with a share behind it or not (as 1h 10%)", .is_words = true,
-    .number = number_of_lifetime, .parse = parse_lifetime, .print = print_lifetime };
 const struct value_kind value_word = { .noun = "word", .form = "a known word", .parse = parse_word, .print = print_word };
 const struct value_kind value_text = { .noun = "text", .form = "a text", .parse = parse_text, .print = print_text };
 const struct value_kind value_name = { .noun = "name", .form = "a name", .parse = parse_name, .print = print_text };

@@ -307,7 +307,8 @@ enum source_verdict source_enter(const struct segment *segment, uint64_t key,
             return SOURCE_NO_ROOM;
         if (way < 0 || !try_entry(bucket, way, mark, limits, now_ns, &verdict))
             continue;
-        *entry_out = (uint32_t)(at * SOURCE_WAYS) + (uint32_t)way + 1;
+        if (verdict == SOURCE_ENTERED)
+            *entry_out = (uint32_t)(at * SOURCE_WAYS) + (uint32_t)way + 1;
         return verdict;
     }
     return SOURCE_NO_ROOM;

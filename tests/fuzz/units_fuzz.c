@@ -13,10 +13,16 @@ struct kind {
     const char *(*print)(char out[UNITS_TEXT_BYTES], int64_t value);
 };
 
+/* As so many an hour, whatever it was written as. */
+static const char *print_rate(char out[UNITS_TEXT_BYTES], int64_t per_hour)
+{
+    return units_print_rate(out, per_hour, per_hour);
+}
+
 static const struct kind kinds[] = {
     {units_parse_duration, units_print_duration},
     {units_parse_size, units_print_size},
-    {units_parse_rate, units_print_rate},
+    {units_parse_rate, print_rate},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

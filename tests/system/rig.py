@@ -54,15 +54,24 @@ def local():
     return f"127.0.0.1:{harness.free_port()}"
 
 
-def ask_name(address):
+def ask_name(address, source=None):
     """One short connection to a host in mode id; returns the name it gave, None when there was none."""
     try:
-        with harness.connect(address) as client:
+        with harness.connect(address, source=source) as client:
             client.shutdown(socket.SHUT_WR)
             text, how = harness.receive_all(client)
     except OSError:
         return None
     return text.decode().strip() if how == "eof" and text.endswith(b"\n") else None
+
+
+def ended_without_a_byte(address):
+    """How a client that says nothing is ended, as receive_all tells it; a reset may come before connect(2) returns."""
+    try:
+        with harness.connect(address) as client:
+            return harness.receive_all(client)
+    except ConnectionResetError:
+        return b"", "reset"
 
 
 def outcomes(daemon, service="web"):

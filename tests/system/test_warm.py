@@ -96,6 +96,7 @@ def ask(address, data=b"ping\n"):
 def test_a_pool_is_filled_and_used_and_counts_nowhere(daemon, host, workers):
     app, address = host("app1", "id"), local()
     d = daemon(config(address, [(app, "max_connections=2")], group="pool = 3\ncheck = none"), workers=workers)
+    d.pooled = 3
     harness.wait_until(lambda: app.stat()["open"] == 3 * workers, what="the pools to be full")
     assert d.host("app1")["connections"] == 0 and d.host("app1")["connections_total"] == 0
     for n in range(20):
@@ -114,6 +115,7 @@ def many_requests(daemon, host_of_pool, count):
     address = local()
     d = daemon(config(address, [f"app1 {host_of_pool.address}"], group="pool = 4\ncheck = none\neject_failures = 0"),
                workers=2)
+    d.pooled = 4
     harness.wait_until(lambda: host_of_pool.closed_idle > 8, what="the host to have closed some")
     for n in range(count):
         assert ask(address) == b"ping\n", n
@@ -134,7 +136,8 @@ def test_a_host_that_closes_idle_sockets_costs_no_client(daemon, idle_closer):
 @pytest.mark.san_subset
 def test_a_greeting_that_came_early_is_delivered(daemon, idle_closer):
     server, address = idle_closer(60, b"220 ready\r\n"), local()
-    daemon(config(address, [f"app1 {server.address}"], group="pool = 2\ncheck = none"), workers=1)
+    d = daemon(config(address, [f"app1 {server.address}"], group="pool = 2\ncheck = none"), workers=1)
+    d.pooled = 2
     harness.wait_until(lambda: server.accepted == 2, what="the pool to be full")
     for n in range(10):
         with harness.connect(address) as client:
@@ -150,6 +153,7 @@ def test_a_pool_to_a_host_that_is_gone_is_patient(daemon, host):
     address = local()
     port = harness.free_port()
     d = daemon(config(address, [f"app1 127.0.0.1:{port}"], group="pool = 5\ncheck = none"), workers=1)
+    d.pooled = 5
     (worker,) = d.worker_pids()
     before, began = harness.cpu_s(worker), time.monotonic()
     app = host("app1", "id", port=port)

@@ -219,6 +219,7 @@ class Daemon:
         self.log = os.path.join(self.folder, "log")
         self.binary, self.args, self.env, self.workers, self.wrap = binary or BIN, args, env, workers, wrap
         self.allowed = []
+        self.pooled = 0  # connections to hosts that each process keeps ahead of need
         self.process = None
         self.base = {}
         self.write(config)
@@ -366,7 +367,7 @@ class Daemon:
         states = tcp_states()
         for pid in self.pids():
             now, base = Descriptors(pid, states), self.base.get(pid)
-            if now.connections or now.spare > self.SPARE_MOST or now.pipes > self.PIPES_MOST:
+            if now.connections > self.pooled or now.spare > self.SPARE_MOST or now.pipes > self.PIPES_MOST:
                 return f"process {pid} has {now} open"
             if base and now.others > base.others:
                 return f"process {pid} has {now} open, at its start {base}"

@@ -124,6 +124,7 @@ static void defaults_are_those_of_the_interface(void **state)
     assert_int_equal(service->max_connections, 0);
     assert_int_equal(service->max_connections_per_source, 0);
     assert_int_equal(service->connection_rate_per_source, 0);
+    assert_int_equal(service->connection_rate_burst, 0);
     conf_free(model);
 }
 

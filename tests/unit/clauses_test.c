@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Promises of conf/clauses: when_no_host, sticky, standby. */
+/* Promises of conf/clauses: when_no_host, sticky, lifetime, standby. */
 #include "conf/clauses.h"
 
 #include "conf_fixture.h"
@@ -79,6 +79,23 @@ static void sticky_is_none_or_by_source(void **state)
     assert_group_refused("sticky = 30m", "\"30m\" is not none or");
 }
 
+static void lifetime_may_have_a_share(void **state)
+{
+    (void)state;
+    struct model *model = load_good(SERVICE_LINES "lifetime = 90\n");
+    assert_int_equal(model->services[0].lifetime_ms, 90000);
+    assert_int_equal(model->services[0].lifetime_spread, 0);
+    conf_free(model);
+    model = load_good(SERVICE_LINES "lifetime = 1h 10%\n");
+    assert_int_equal(model->services[0].lifetime_ms, 3600000);
+    assert_int_equal(model->services[0].lifetime_spread, 10);
+    conf_free(model);
+    assert_service_refused("lifetime = 1h 10", "\"10\" is not a share from 0% to 100%");
+    assert_service_refused("lifetime = 1h 10% x", "\"1h 10% x\" is not a duration, with");
+    assert_service_refused("lifetime = soon", "\"soon\" is not a duration");
+    assert_service_refused("lifetime = 366d", "366d is out of bounds: must be 0 to 365d");
+}
+
 static void standby_groups_keep_their_order(void **state)
 {
     (void)state;
@@ -106,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_are_closed_held_or_told),
         cmocka_unit_test(sticky_is_none_or_by_source),
+        cmocka_unit_test(lifetime_may_have_a_share),
         cmocka_unit_test(standby_groups_keep_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

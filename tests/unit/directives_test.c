@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#include "conf/clauses.h"
 #include "conf/write.h"
 #include "conf_fixture.h"
 

@@ -45,8 +45,13 @@ static uint64_t key(uint64_t n)
 static enum source_verdict enter(uint64_t n, const struct source_limits *limits,
                                  uint64_t now_ns, uint32_t *entry)
 {
-    uint32_t unwanted;
-    return source_enter(&segment, key(n), limits, now_ns, entry != NULL ? entry : &unwanted);
+    uint32_t taken = 0;
+    enum source_verdict verdict = source_enter(&segment, key(n), limits, now_ns, &taken);
+    /* Who did not come in has nothing to give back when he goes. */
+    assert_int_equal(taken != 0, verdict == SOURCE_ENTERED);
+    if (entry != NULL)
+        *entry = taken;
+    return verdict;
 }
 
 /* How many of tries come in at now_ns. */

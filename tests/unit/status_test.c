@@ -168,17 +168,19 @@ static void what_is_not_known_of_a_host_is_negative(void **state)
     struct host_row *row = &rig->segment.hosts[10];
     status_read_host(&rig->status, 0, 0, &host);
     assert_true(host.check_ms < 0 && host.next_check_s < 0 && host.slow_start < 0 &&
-                host.drain_left_s < 0);
+                host.drain_left_s < 0 && host.ports_left < 0);
     assert_string_equal(host.check, "none");
 
     atomic_store(&row->checks_total, 1);
     atomic_store(&row->check_took_ns, 2500000);
     atomic_store(&row->next_check_ns, rig->status.now_ns - 1);
+    atomic_store(&row->ports_left, 28000);
     atomic_store(&row->drain_until_ns, rig->status.now_ns + 2 * CLOCK_NS_PER_S);
     rig->hosts[0].slow_start_ms = 10000;
     atomic_store(&row->returned_ns, rig->status.now_ns - 5 * CLOCK_NS_PER_S);
     status_read_host(&rig->status, 0, 0, &host);
     assert_true(host.check_ms == 2.5 && host.next_check_s == 0 && host.drain_left_s == 2);
+    assert_true(host.ports_left == 27999);
     assert_true(host.slow_start > 0.49 && host.slow_start < 0.51);
     host_set_health(&rig->segment, 10, HEALTH_DOWN, "");
     status_read_host(&rig->status, 0, 0, &host);

@@ -196,17 +196,26 @@ static void prints_the_largest_unit_that_is_exact(void **state)
     assert_string_equal(units_print_size(out, 1536), "1536");
     assert_string_equal(units_print_size(out, 16777216), "16m");
     assert_string_equal(units_print_size(out, 1073741824), "1g");
+    assert_string_equal(units_print_rate(out, 0, 0), "0");
+    assert_string_equal(units_print_rate(out, 7, 7), "7/h");
+    assert_string_equal(units_print_rate(out, 180000, 50), "50/s");
+    assert_string_equal(units_print_rate(out, 180000, 3000), "3000/m");
+    assert_string_equal(units_print_rate(out, 180060, 3001), "3001/m");
+    assert_string_equal(units_print_rate(out, INT64_MAX, INT64_MAX), "9223372036854775807/h");
 }
 
 static void printed_values_parse_back(void **state)
 {
     (void)state;
     char out[UNITS_TEXT_BYTES];
-    for (int64_t value = 0; value < INT64_MAX / 7; value = value * 3 + 17) {
+    for (int64_t value = 0; value < INT64_MAX / 60; value = value * 3 + 17) {
         for (int64_t factor = 1; factor <= 60000; factor *= 10) {
             int64_t scaled = value / factor * factor;
             must_parse(units_parse_duration, units_print_duration(out, scaled), scaled);
             must_parse(units_parse_size, units_print_size(out, scaled), scaled);
+            must_parse(units_parse_rate, units_print_rate(out, scaled, scaled), scaled);
+            must_parse(units_parse_rate, units_print_rate(out, value / 7 * 60, value / 7),
+                       value / 7 * 60);
         }
     }
 }

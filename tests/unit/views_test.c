@@ -174,7 +174,7 @@ static void json_tells_of_checks_and_changes(void **state)
     json_t *json = view(rig);
     const json_t *host = host_of(json, 0, 0);
     static const char *const unknown[] = {"check_ms", "next_check_s", "slow_start",
-                                          "drain_left_s"};
+                                          "drain_left_s", "ports_left"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         assert_true(json_is_null(json_object_get(host, unknown[i])));
     assert_string_equal(string(host, "check"), "none");
@@ -186,6 +186,7 @@ static void json_tells_of_checks_and_changes(void **state)
     atomic_store(&row->check_failures_total, 2);
     atomic_store(&row->check_took_ns, 1250000);
     atomic_store(&row->next_check_ns, rig->status.now_ns + 1500 * CLOCK_NS_PER_MS);
+    atomic_store(&row->ports_left, 1);
     host_set_health(&rig->segment, 10, HEALTH_DOWN, "no \"answer\"");
     json = view(rig);
     host = host_of(json, 0, 0);
@@ -194,6 +195,8 @@ static void json_tells_of_checks_and_changes(void **state)
     assert_int_equal(number(host, "check_failures_total"), 2);
     assert_true(json_number_value(json_object_get(host, "check_ms")) == 1.25);
     assert_true(json_number_value(json_object_get(host, "next_check_s")) == 1.5);
+    assert_true(json_is_integer(json_object_get(host, "ports_left")));
+    assert_int_equal(number(host, "ports_left"), 0);
     const json_t *change = json_array_get(json_object_get(host, "changes"), 0);
     assert_string_equal(string(change, "state"), "down");
     assert_string_equal(string(change, "reason"), "no \"answer\"");

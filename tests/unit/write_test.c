@@ -156,7 +156,7 @@ static void writes_values_as_they_count(void **state)
     assert_non_null(strstr(written.at, "\nresolver = [2001:db8::53]:5353\n"));
     assert_non_null(strstr(written.at, "\nstandby = spare last\n"));
     assert_non_null(strstr(written.at, "\nallow = 10.0.0.0/8\nallow = ::1\n"));
-    assert_non_null(strstr(written.at, "\nconnection_rate_per_source = 50/s\n"));
+    assert_non_null(strstr(written.at, "\nconnection_rate_per_source = 3000/m\n"));
     assert_non_null(strstr(written.at, "\nwhen_no_host = hold 90s\n"));
     assert_non_null(strstr(written.at, "\nwhen_no_host = sorry /etc/passwd\n"));
     assert_non_null(strstr(written.at, "\nshare_sources = 24 56\n"));
