@@ -44,8 +44,16 @@ struct settle_audit {
     struct settle_excess *hosts, *groups, *services; /* owned, as are the others */
     int64_t *counts;                                 /* ejected hosts by group, of one look */
     struct settle_source *sources;
+    uint64_t *beats; /* each slot's heartbeat before the first look */
 };
 int settle_audit_look(struct segment *segment, struct settle_audit *audit);
+
+/*
+ * Whether every running worker has beaten since the first look. A worker that the kernel has put aside between
+ * total and shard looks as a dead one does, however often it is looked at: only its next turn tells.
+ * Finish not before.
+ */
+bool settle_audit_is_ripe(const struct segment *segment, const struct settle_audit *audit);
 
 /* Returns true when places have come free: whoever waits should look. */
 bool settle_audit_finish(struct segment *segment, struct settle_audit *audit);

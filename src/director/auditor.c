@@ -21,9 +21,12 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
     struct auditor *auditor = timer->data;
     if (settle_audit_look(auditor->segment, &auditor->audit) != 0)
         log_warning("cannot audit what is counted: %s", strerror(errno));
+    bool is_last = (auditor->looks_left - 1) % LOOKS == 0;
+    /* One more look, until each worker has turned. Who never does is killed, and is settled then. */
+    if (is_last && !settle_audit_is_ripe(auditor->segment, &auditor->audit))
+        return;
     auditor->looks_left--;
-    if (auditor->looks_left % LOOKS == 0 &&
-        settle_audit_finish(auditor->segment, &auditor->audit))
+    if (is_last && settle_audit_finish(auditor->segment, &auditor->audit))
         bells_ring_all(auditor->bells);
     if (auditor->looks_left <= 0)
         ev_timer_stop(loop, timer);

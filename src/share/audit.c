@@ -16,7 +16,8 @@
  * with each claim is the word of the host's block, the service's moves, the source's version; it does so
  * between total and shard, and the total is read before the shards: a claim whose shard was seen, but
  * not its total, is thus noticed. A place given back can only make the total look too high.
- * What some look has found right is not looked at again.
+ * What some look has found right is not looked at again. And nothing is believed before each worker
+ * has turned once more: one that was put aside between the two steps stands still as if it were dead.
  */
 
 enum {
@@ -217,6 +218,7 @@ void settle_audit_fini(struct settle_audit *audit)
     free(audit->services);
     free(audit->counts);
     free(audit->sources);
+    free(audit->beats);
     *audit = (struct settle_audit){0};
 }
 
@@ -231,9 +233,14 @@ static int audit_start(const struct segment *segment, struct settle_audit *audit
     audit->groups = calloc((size_t)audit->n_groups + 1, sizeof *audit->groups);
     audit->services = calloc((size_t)audit->n_services + 1, sizeof *audit->services);
     audit->counts = calloc((size_t)audit->n_groups + 1, sizeof *audit->counts);
+    audit->beats = calloc(SEGMENT_SLOTS, sizeof *audit->beats);
     if (audit->hosts != NULL && audit->groups != NULL && audit->services != NULL &&
-        audit->counts != NULL && gather_sources(segment, audit) == 0)
+        audit->counts != NULL && audit->beats != NULL && gather_sources(segment, audit) == 0) {
+        uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
+        for (uint32_t slot = 0; slot < n_slots; slot++)
+            audit->beats[slot] = atomic_load(&segment->slots[slot].heartbeat_ns);
         return 0;
+    }
     settle_audit_fini(audit);
     errno = ENOMEM;
     return -1;
@@ -250,6 +257,19 @@ int settle_audit_look(struct segment *segment, struct settle_audit *audit)
         look_at_service(segment, service, &audit->services[service]);
     look_at_groups(segment, audit);
     return look_at_sources(segment, audit);
+}
+
+bool settle_audit_is_ripe(const struct segment *segment, const struct settle_audit *audit)
+{
+    uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
+
+    for (uint32_t slot = 0; audit->beats != NULL && slot < n_slots; slot++) {
+        const struct slot_row *row = &segment->slots[slot];
+        if (atomic_load(&row->pid) != 0 &&
+            atomic_load(&row->heartbeat_ns) == audit->beats[slot])
+            return false;
+    }
+    return true;
 }
 
 bool settle_audit_finish(struct segment *segment, struct settle_audit *audit)

@@ -52,7 +52,7 @@ static bool audit(int64_t pause_ms)
     const struct timespec pause = {.tv_nsec = (long)(pause_ms * (int64_t)CLOCK_NS_PER_MS)};
     struct settle_audit state = {0};
 
-    for (int look = 0; look < LOOKS; look++) {
+    for (int look = 0; look < LOOKS || !settle_audit_is_ripe(&segment, &state); look++) {
         assert_int_equal(settle_audit_look(&segment, &state), 0);
         nanosleep(&pause, NULL);
     }
@@ -199,6 +199,23 @@ static void an_audit_given_up_leaves_all_as_it_was(void **state)
     assert_int_equal(audit_state.looks, 0);
 }
 
+static void auditing_waits_for_every_worker_to_turn(void **state)
+{
+    struct settle_audit audit_state = {0};
+
+    (void)state;
+    atomic_store(&segment.slots[1].pid, 4711);
+    assert_int_equal(settle_audit_look(&segment, &audit_state), 0);
+    assert_false(settle_audit_is_ripe(&segment, &audit_state));
+    atomic_fetch_add(&segment.slots[1].heartbeat_ns, 1);
+    assert_true(settle_audit_is_ripe(&segment, &audit_state));
+    settle_audit_fini(&audit_state);
+    assert_int_equal(settle_audit_look(&segment, &audit_state), 0);
+    atomic_store(&segment.slots[1].pid, 0); /* a dead one is not waited for */
+    assert_true(settle_audit_is_ripe(&segment, &audit_state));
+    settle_audit_fini(&audit_state);
+}
+
 /* --- a hundred kills while others hammer ---------------------------------------------------- */
 
 enum {
@@ -223,6 +240,7 @@ static void hammer(uint32_t slot)
         give(slot, row, &held[row]);
         held[row] = take(slot, row, i / 3 % 3, LIMIT);
         counter_add(&segment.slots[slot].accepted_total, 1);
+        counter_add(&segment.slots[slot].heartbeat_ns, 1);
     }
     for (uint32_t row = 0; row < HELD; row++)
         give(slot, row, &held[row]);
@@ -236,6 +254,7 @@ static pid_t start_hammer(uint32_t slot)
         hammer(slot);
         _exit(0);
     }
+    atomic_store(&segment.slots[slot].pid, child);
     return child;
 }
 
@@ -247,6 +266,7 @@ static void kill_hammer(pid_t child, uint32_t slot, uint64_t n_more)
         ;
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
+    atomic_store(&segment.slots[slot].pid, 0);
     settle_slot(&segment, slot);
 }
 
@@ -308,6 +328,7 @@ int main(void)
         PROMISE(auditing_lowers_what_nobody_holds),
         PROMISE(auditing_waits_for_claims_on_their_way),
         PROMISE(an_audit_given_up_leaves_all_as_it_was),
+        PROMISE(auditing_waits_for_every_worker_to_turn),
         PROMISE(limits_are_exact_after_a_hundred_kills_while_others_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
