@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`source` and `maglev`: a client's host is where the hash says, whichever worker, run or release it meets."""
 
+import collections
 import os
 import signal
 
@@ -114,14 +115,18 @@ def test_a_client_is_elsewhere_only_while_its_home_is_full(daemon, host, kind, w
     d = daemon(config(address, [(app, "max_connections=2") for app in apps], group=f"scheduler = {kind}"),
                workers=workers)
 
+    held = collections.Counter()
+
     def enter():
         one = harness.connect(address, source=client)
-        return one, harness.receive_exactly(one, 5).decode().strip()
+        name = harness.receive_exactly(one, 5).decode().strip()
+        held[name] += 1
+        return one, name
 
     def end(one, name):
-        before = d.host(name)["connections"]
         one.close()
-        harness.wait_until(lambda: d.host(name)["connections"] == before - 1, what="the place to be free")
+        held[name] -= 1
+        harness.wait_until(lambda: d.host(name)["connections"] == held[name], what="the place to be free")
 
     for _ in range(3):
         inside = [enter() for _ in range(2)]
