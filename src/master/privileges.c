@@ -22,7 +22,7 @@
 
 /* What a worker opens besides connections: channel, logs, segment, epoll; then pipes, kept host sockets. */
 enum {
-    DESCRIPTORS_BESIDES = 24,
+    DESCRIPTORS_BESIDES = 28,
     DESCRIPTORS_A_CONNECTION = 2,
     DESCRIPTORS_EXTRA = 192,
     SETS_HELD = 4 /* of listening sockets: the own one, and those of siblings */

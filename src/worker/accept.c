@@ -73,6 +73,15 @@ static bool is_service_full(const struct service *service)
            atomic_load(&service->row->open) >= service->model->max_connections;
 }
 
+/* As is_service_full; where it is, whoever ends a connection there rings again: the last ring took the wish away. */
+static bool stays_full(const struct service *service)
+{
+    if (!is_service_full(service))
+        return false;
+    atomic_store(&service->row->is_full, 1);
+    return is_service_full(service);
+}
+
 /* Listeners whose service had no place go on where it has one again. */
 static void release_held(struct accepts *accepts)
 {
@@ -81,7 +90,7 @@ static void release_held(struct accepts *accepts)
         struct listener *listener = container_of(node, struct listener, all);
         if (!listener->is_held)
             continue;
-        listener->is_held = is_service_full(listener->service);
+        listener->is_held = stays_full(listener->service);
         accepts->has_held |= listener->is_held;
         watch_listener(listener);
     }

@@ -150,6 +150,7 @@ def crowded_config(scheduler, hosts, addresses):
 listen = {addresses[name]}
 group = {name}
 [group {name}]
+check = none
 scheduler = {scheduler}
 queue_timeout = 500ms
 {lines}
@@ -173,6 +174,7 @@ def test_no_scheduler_loops_when_nobody_may_be_chosen(daemon, host, load, schedu
 listen = {addresses["served"]}
 group = served
 [group served]
+check = none
 host = {hosts[0].name} {hosts[0].address}
 """, workers=1)
     (worker,) = d.worker_pids()

@@ -338,6 +338,7 @@ def test_redis_logs_nothing_of_checks(daemon, server, folder):  # noqa: F811
     address = local()
     redis = server(["redis-server", "--bind", "127.0.0.1", "--port", address.rpartition(":")[2], "--save", "",
                     "--appendonly", "no", "--dir", folder, "--loglevel", "notice"], lambda: answers(address))
+    harness.wait_until(lambda: "Ready to accept" in redis.text(), what="redis to have said all it says at its start")
     before = redis.text()
     listen = local()
     for check in ("redis", "tcp", 'send "PING\\r\\n" expect "+PONG"'):
@@ -404,7 +405,7 @@ def test_exim_logs_nothing_of_checks(daemon, server, open_folder):  # noqa: F811
     harness.wait_until(lambda: "daemon started" in text(), what="exim to log that it has started")
     before = text()
     # Its answer to QUIT takes 200 ms: exim first waits whether somebody speaks out of turn.
-    group = "check_interval = 500ms\ncheck_timeout = 490ms\ncheck = smtp"
+    group = "check_interval = 2s\ncheck_timeout = 1900ms\ncheck = smtp"
     d = daemon(config(local(), [f"app {address}"], group=group), workers=1)
     wait_checks(d, 4)
     assert text() == before

@@ -36,6 +36,7 @@ group = halves
 scheduler = first
 eject_failures = 1
 eject_time = 4s
+check = none
 host = gone {gone.address}
 host = app1 {app.address}
 """

@@ -2,6 +2,7 @@
 """A bad configuration is refused with file, line, section and key; a good one means what it says (K1, K5)."""
 
 import os
+import subprocess
 import re
 import time
 
@@ -242,7 +243,7 @@ def test_dump_reads_back_to_the_same(tmp_path):
             ("service web", "standby", ["spare third"]), ("service web", "failover", ["no"]),
             ("service web", "allow", ["127.0.0.0/8", "10.0.0.0/8", "::1"]), ("service web", "deny", ["127.0.0.9"]),
             ("service web", "max_connections", ["5000"]), ("service web", "max_connections_per_source", ["20"]),
-            ("service web", "connection_rate_per_source", ["10/s"]), ("service web", "when_no_host", ["hold 5s"]),
+            ("service web", "connection_rate_per_source", ["600/m"]), ("service web", "when_no_host", ["hold 5s"]),
             ("service web", "share_sources", ["24 56"]), ("group main", "sticky", ["source 30m"]),
             ("group main", "pool", ["4"]), ("group main", "check_interval", ["5s"]),
             ("group main", "check", [r'send "a ; \x00\r\n"  expect "b" or "c" send "d"']),
@@ -306,9 +307,24 @@ def test_relative_paths_count_from_the_files_folder(tmp_path):
     assert not os.listdir(tmp_path / "logs")  # -t opens no log
 
 
+def make_certificate(folder):
+    """A certificate in PEM."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=ca", "-days", "2",
+                    "-keyout", folder / "ca.key", "-out", folder / "made.pem"], check=True, capture_output=True)
+    return (folder / "made.pem").read_bytes()
+
+
+def test_a_file_of_certificates_that_holds_none_is_refused(tmp_path):
+    put(tmp_path, "no certificate", "ca.pem")
+    path = put(tmp_path, text_of(group="check = tls\ntls_ca = ca.pem"))
+    said = gaidaros("-c", path, "-t")
+    assert said.status == 3 and "[group main] tls_ca:" in said.err and "ca.pem" in said.err, said
+
+
 def test_files_that_values_name_are_read_and_bounded(tmp_path):
     put(tmp_path, b"so\0rry", "sorry.txt")
-    put(tmp_path, "", "ca.pem")
+    certificate = make_certificate(tmp_path)
+    put(tmp_path, certificate, "ca.pem")
     path = put(tmp_path, text_of(service="when_no_host = sorry sorry.txt", group="check = tls\ntls_ca = ca.pem"))
     dumped = dump(path, cwd="/")
     assert value(dumped, "service web", "when_no_host") == [f"sorry {tmp_path}/sorry.txt"]
@@ -317,9 +333,10 @@ def test_files_that_values_name_are_read_and_bounded(tmp_path):
     line = text_of(service="@@").split("\n").index("@@") + 1
     for name, most, key in [("sorry.txt", 64 << 10, f"{line}: [service web] when_no_host:"),
                             ("ca.pem", 1 << 20, f"{line + 4}: [group main] tls_ca:")]:
-        put(tmp_path, b"x" * most, name)
+        whole = certificate + b"\n" * (most - len(certificate))
+        put(tmp_path, whole, name)
         assert gaidaros("-c", path, "-t").status == 0
-        put(tmp_path, b"x" * (most + 1), name)
+        put(tmp_path, whole + b"\n", name)
         said = gaidaros("-c", path, "-t")
         assert_refused(said, path, [f"{path}:{key}"], "larger")
         put(tmp_path, b"x", name)

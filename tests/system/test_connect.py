@@ -137,7 +137,7 @@ def test_no_usable_host_closes_at_once(daemon, host):
         assert how == "reset"
         took.append(seconds)
     d.settled()
-    lines = d.log_lines("no usable host")
+    lines = d.log_lines("has no usable host")
     assert min(took) < 0.05 and max(took) < 1 + SLOW_S
     lasted = time.monotonic() - began
     assert 1 <= len(lines) <= lasted + 1, lines  # over all workers and generations

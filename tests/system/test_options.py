@@ -245,11 +245,13 @@ idle_timeout = 200ms
 listen = {addresses["refused"]}
 group = broken
 [group broken]
+check = none
 host = gone {closed.address}
 [service none]
 listen = {addresses["none"]}
 group = resting
 [group resting]
+check = none
 host = app1 {app.address} state=down
 """
         d = daemon(text, workers=2)

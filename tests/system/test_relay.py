@@ -406,6 +406,7 @@ def test_a_slow_reader_holds_its_sender_and_costs_nothing(daemon, host):
 listen = {up}
 group = other
 [group other]
+check = none
 host = app2 127.0.0.1:{listener.getsockname()[1]}
 """
         d = daemon(text, workers=1)

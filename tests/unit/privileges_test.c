@@ -40,7 +40,7 @@ static void limits_count_for_whoever_may_not_raise_them(void **state)
         bool is_fine = few > 0 && few < 32 && problems.n_errors == 0;
         bool is_refused = descriptors_resolve(many, true, &problems) == 0 &&
                           strcmp(errors_of(&problems),
-                                 "command line: [global] max_connections: 33 needs 291 file "
+                                 "command line: [global] max_connections: 33 needs 295 file "
                                  "descriptors, the limit (ulimit -n) is 64\n") == 0;
         conf_free(all);
         conf_free(many);
