@@ -131,10 +131,10 @@ def test_a_hundred_that_wait_are_served_in_the_order_they_came(daemon, host, wor
                 order.append(key.data)
                 leave(key.fileobj)
     assert sorted(order) == list(range(len(waiting)))
-    # No more than three are inside at once: only these, and who came together, may be seen in another order.
+    # Who is seen to be served has one of the three places: at most two who came earlier are on their way meanwhile.
     for at, n in enumerate(order):
-        late = [m for m in order[at + len(apps):] if m // together < n // together]
-        assert late == [], (n, order)
+        late = [m for m in order[at:] if m // together < n // together]
+        assert len(late) < len(apps), (n, late, order)
     d.settled()
     assert [app.stat()["peak"] for app in apps] == [1, 1, 1]
     assert sum(app.stat()["accepted"] for app in apps) == len(apps) + len(waiting)
