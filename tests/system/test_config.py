@@ -242,7 +242,7 @@ def test_dump_reads_back_to_the_same(tmp_path):
             ("service web", "standby", ["spare third"]), ("service web", "failover", ["no"]),
             ("service web", "allow", ["127.0.0.0/8", "10.0.0.0/8", "::1"]), ("service web", "deny", ["127.0.0.9"]),
             ("service web", "max_connections", ["5000"]), ("service web", "max_connections_per_source", ["20"]),
-            ("service web", "connection_rate_per_source", ["10/s"]), ("service web", "when_no_host", ["hold 5s"]),
+            ("service web", "connection_rate_per_source", ["600/m"]), ("service web", "when_no_host", ["hold 5s"]),
             ("service web", "share_sources", ["24 56"]), ("group main", "sticky", ["source 30m"]),
             ("group main", "pool", ["4"]), ("group main", "check_interval", ["5s"]),
             ("group main", "check", [r'send "a ; \x00\r\n"  expect "b" or "c" send "d"']),
