@@ -35,7 +35,7 @@ enum outcome admit_enter(struct conn *c, const struct addr *client);
 /* The connection has ended: its source and its service count it no more. */
 void admit_leave(struct conn *c);
 
-/* Gives back a place of a service that no connection came to use; who found the service full may accept again. */
+/* Gives back a place of a service, also one that no connection came to use; who found the service full may accept again. */
 void admit_leave_service(const struct relay *relay, const struct service *service);
 
 #endif

@@ -48,6 +48,12 @@ struct service_shard *service_shard(const struct segment *segment, uint32_t slot
  */
 bool service_claim(const struct segment *segment, uint32_t service, int64_t limit);
 
+/*
+ * Whether a claim would fail now; is_full was then set before the last look, as by a claim that has
+ * failed: whoever goes on waiting after he was called must say so again.
+ */
+bool service_is_full(const struct segment *segment, uint32_t service, int64_t limit);
+
 /* Gives it back; the shard's gauge was lowered before. */
 void service_release(const struct segment *segment, uint32_t service);
 

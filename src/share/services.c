@@ -44,6 +44,17 @@ bool service_claim(const struct segment *segment, uint32_t service, int64_t limi
     return raise_open(row, limit);
 }
 
+bool service_is_full(const struct segment *segment, uint32_t service, int64_t limit)
+{
+    assert(service < SEGMENT_SERVICES);
+    struct service_row *row = &segment->services[service];
+
+    if (limit <= 0 || atomic_load(&row->open) < limit)
+        return false;
+    atomic_store(&row->is_full, 1);
+    return atomic_load(&row->open) >= limit;
+}
+
 void service_release(const struct segment *segment, uint32_t service)
 {
     assert(service < SEGMENT_SERVICES);

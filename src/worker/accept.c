@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/counter.h"
+#include "relay/admit.h"
 
 enum { ACCEPT_BATCH = 64 };
 
@@ -67,19 +68,11 @@ static void on_resume(struct ev_loop *loop, struct ev_timer *timer, int revents)
     watch_all(accepts);
 }
 
-static bool is_service_full(const struct service *service)
+static bool is_service_full(const struct listener *listener)
 {
-    return service->model->max_connections > 0 &&
-           atomic_load(&service->row->open) >= service->model->max_connections;
-}
-
-/* As is_service_full; where it is, whoever ends a connection there rings again: the last ring took the wish away. */
-static bool stays_full(const struct service *service)
-{
-    if (!is_service_full(service))
-        return false;
-    atomic_store(&service->row->is_full, 1);
-    return is_service_full(service);
+    const struct service *service = listener->service;
+    return service_is_full(listener->accepts->relay->segment, service->number,
+                           service->model->max_connections);
 }
 
 /* Listeners whose service had no place go on where it has one again. */
@@ -90,7 +83,7 @@ static void release_held(struct accepts *accepts)
         struct listener *listener = container_of(node, struct listener, all);
         if (!listener->is_held)
             continue;
-        listener->is_held = stays_full(listener->service);
+        listener->is_held = is_service_full(listener);
         accepts->has_held |= listener->is_held;
         watch_listener(listener);
     }
@@ -170,7 +163,8 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *watch, int revents
         int fd = sock_accept(watch->fd, &client);
         if (fd < 0) {
             int error = errno;
-            service_release(accepts->relay->segment, listener->service->number);
+            /* Another worker may have found the service full for this place alone. */
+            admit_leave_service(accepts->relay, listener->service);
             if (!survives(listener, error))
                 return;
             continue;

@@ -79,6 +79,11 @@ def outcomes(daemon, service="web"):
     return {word: count for word, count in daemon.service(service)["errors"].items() if count}
 
 
+def wait_outcomes(daemon, expected):
+    """A client may see its end a moment before it is counted."""
+    harness.wait_until(lambda: outcomes(daemon) == expected, what=f"{expected} to be counted: {outcomes(daemon)}")
+
+
 def connects_pending(remote_port):
     """How many sockets of this machine wait for an answer to their SYN to the port."""
     return sum(to == remote_port and state == SYN_SENT for state, _, to, _, _ in tcp_table())

@@ -9,7 +9,7 @@ import pytest
 
 import harness
 from networks import Network
-from rig import config, outcomes
+from rig import config, outcomes, wait_outcomes
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="networks of its own need root")
 
@@ -186,7 +186,7 @@ def test_a_client_whose_link_is_lost_is_ended_by_the_limit(site, daemon, host):
     site.middle.ip("link", "set", "clients", "down")
     harness.wait_until(lambda: d.service()["connections"] == 0, what="all to be ended")
     harness.wait_until(lambda: [app.stat()["open"] for app in apps] == [0, 0], what="the hosts to know")
-    assert outcomes(d) == {"idle": 10}
+    wait_outcomes(d, {"idle": 10})
     site.middle.ip("link", "set", "clients", "up")
     for client, _ in sessions:
         client.close()

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import harness
-from rig import Closed, config, ended_without_a_byte, local, outcomes
+from rig import Closed, config, ended_without_a_byte, local, outcomes, wait_outcomes
 
 WORKERS = [1, 2, 4]
 
@@ -131,10 +131,10 @@ def test_a_hundred_that_wait_are_served_in_the_order_they_came(daemon, host, wor
                 order.append(key.data)
                 leave(key.fileobj)
     assert sorted(order) == list(range(len(waiting)))
-    # No more than three are inside at once: only these, and who came together, may be seen in another order.
+    # Who is seen to be served has one of the three places: at most two who came earlier are on their way meanwhile.
     for at, n in enumerate(order):
-        late = [m for m in order[at + len(apps):] if m // together < n // together]
-        assert late == [], (n, order)
+        late = [m for m in order[at:] if m // together < n // together]
+        assert len(late) < len(apps), (n, late, order)
     d.settled()
     assert [app.stat()["peak"] for app in apps] == [1, 1, 1]
     assert sum(app.stat()["accepted"] for app in apps) == len(apps) + len(waiting)
@@ -171,7 +171,7 @@ def test_who_waits_too_long_is_sent_away(daemon, host, limit, least_s):
         assert ended_without_a_byte(address) == (b"", "reset")
         took = time.monotonic() - began
         assert least_s <= took < least_s + 5, took
-        assert outcomes(d) == {"queue_timeout": 1}
+        wait_outcomes(d, {"queue_timeout": 1})
         assert d.service()["waiting"] == 0
 
 
@@ -290,7 +290,7 @@ def test_a_source_gets_exactly_its_most(daemon, host, workers):
     assert len(first) == 10
     second = inside_of(address, "127.0.0.2", 20)
     assert len(second) == 10
-    assert outcomes(d) == {"limited": 200}
+    wait_outcomes(d, {"limited": 200})
     assert app.stat()["accepted"] == 20
     close_all(first)
     harness.wait_until(lambda: d.service()["connections"] == 10, what="the first ten to be gone")

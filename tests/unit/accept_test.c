@@ -317,6 +317,48 @@ static void end_of_a_connection_makes_room(void **state)
     close_lasting(&l);
 }
 
+/* Over a limit that a reload has lowered, places come free that are none: it goes on asking to be called. */
+static void who_waits_for_the_service_is_called_until_there_is_a_place(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, one_service, MOST);
+    f.rig.generation->model->services[0].max_connections = 2;
+    uint32_t number = f.rig.generation->services[0].number;
+    struct service_row *row = &f.rig.segment.services[number];
+    for (int i = 0; i < 3; i++)
+        assert_true(service_claim(&f.rig.segment, number, 0)); /* by others */
+    add(&f, 0, RIG_SLOT);
+    accepts_commit(&f.accepts, f.rig.generation);
+    int client = assert_leaves_waiting(&f, 0);
+    for (int left = 2; left >= 1; left--) {
+        assert_int_equal(row->is_full, 1);
+        atomic_store(&row->is_full, 0); /* as whoever gives a place back does before he calls */
+        service_release(&f.rig.segment, number);
+        accepts_make_room(&f.accepts);
+    }
+    run_until_accepted(&f, 1);
+    service_release(&f.rig.segment, number);
+    close(client);
+    close_fixture(&f);
+}
+
+/* A place taken for a client who was not there may be the one another worker has missed. */
+static void place_for_nobody_calls_those_that_missed_it(void **state)
+{
+    struct lasting l;
+
+    (void)state;
+    open_lasting(&l, MOST);
+    struct service_row *row = &l.f.rig.segment.services[l.f.rig.generation->services[0].number];
+    atomic_store(&row->is_full, 1);
+    run_until_accepted(&l.f, 4);
+    assert_int_equal(row->open, 4);
+    assert_int_equal(row->is_full, 0);
+    close_lasting(&l);
+}
+
 static void raised_limit_makes_room(void **state)
 {
     struct lasting l;
@@ -472,6 +514,8 @@ int main(void)
         cmocka_unit_test(full_worker_leaves_clients_waiting),
         cmocka_unit_test(end_of_a_connection_makes_room),
         cmocka_unit_test(raised_limit_makes_room),
+        cmocka_unit_test(who_waits_for_the_service_is_called_until_there_is_a_place),
+        cmocka_unit_test(place_for_nobody_calls_those_that_missed_it),
         cmocka_unit_test(want_of_descriptors_pauses_and_passes),
         cmocka_unit_test(socket_that_was_shut_stops_alone),
         cmocka_unit_test(dropped_listener_accepts_no_more),

@@ -95,6 +95,26 @@ static void claims_up_to_the_limit(void **state)
     assert_int_equal(row->is_full, 0);
 }
 
+/* Whoever was called and finds it full still is called again by the next place that comes free. */
+static void says_that_it_is_missed_with_each_look(void **state)
+{
+    struct segment *segment = *state;
+    struct service_row *row = &segment->services[9];
+
+    service_reset(segment, 9);
+    for (int i = 0; i < 3; i++)
+        assert_true(service_claim(segment, 9, 0));
+    assert_false(service_is_full(segment, 9, 0));
+    assert_false(service_is_full(segment, 9, 4));
+    assert_int_equal(row->is_full, 0);
+    assert_true(service_is_full(segment, 9, 3));
+    assert_int_equal(row->is_full, 1);
+    atomic_store(&row->is_full, 0);
+    assert_true(service_is_full(segment, 9, 2));
+    assert_int_equal(row->is_full, 1);
+    service_reset(segment, 9);
+}
+
 /* Each child holds a place for a moment and looks whether it is the only one. */
 static void keeps_the_limit_exact_between_processes(void **state)
 {
@@ -144,6 +164,7 @@ int main(void)
         cmocka_unit_test(adds_up_all_workers),
         cmocka_unit_test(begins_at_zero_after_reset),
         cmocka_unit_test(claims_up_to_the_limit),
+        cmocka_unit_test(says_that_it_is_missed_with_each_look),
         cmocka_unit_test(keeps_the_limit_exact_between_processes),
         cmocka_unit_test(gives_each_worker_its_own_cache_lines),
     };
