@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`pool`, `bind`, `sticky`: connections made ahead of need, from chosen addresses, to the same host again."""
 
+import os
+import re
 import selectors
+import signal
 import socket
 import threading
 import time
@@ -9,7 +12,11 @@ import time
 import pytest
 
 import harness
+from command import gaidaros
 from rig import ask_name, config, local, outcomes
+
+need_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give workers CAP_NET_RAW")
+NET_RAW = 1 << 13
 
 
 class IdleCloser:
@@ -217,6 +224,62 @@ def test_source_addresses_take_turns(daemon, mirror):
     assert sources_seen(address, 6) == ["127.0.0.21", "127.0.0.22"] * 3
     d.settled()
     assert outcomes(d) == {}
+
+
+def capabilities(pid):
+    """Names of the sets that a process has, each as a number of bits."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return {name: int(bits, 16) for name, bits in re.findall(r"^Cap(\w+):\s*(\w+)$", file.read(), re.M)}
+
+
+def seen_from(address, source):
+    with harness.connect(address, source=source) as client:
+        return client.makefile("rb").readline().decode().strip()
+
+
+@need_root
+@pytest.mark.san_subset
+def test_hosts_see_their_clients_addresses(daemon, mirror):
+    """`bind = client`: workers have CAP_NET_RAW for it and nothing else, the director has nothing."""
+    address = local()
+    text = config(address, [f"app1 {mirror.address}"], group="bind = client\ncheck = none")
+    d = daemon(text, workers=2)
+    for n in range(31, 41):
+        assert seen_from(address, f"127.0.0.{n}") == f"127.0.0.{n}"
+    d.reload()
+    assert seen_from(address, "127.0.0.41") == "127.0.0.41"
+    workers = d.worker_pids()
+    only = dict(capabilities(workers[0]), Inh=NET_RAW, Prm=NET_RAW, Eff=NET_RAW, Amb=NET_RAW)
+    assert [capabilities(pid) for pid in workers] == [only] * 2
+    (director,) = set(d.pids()) - {d.pid, *workers}
+    assert capabilities(director)["Prm"] == capabilities(director)["Eff"] == 0
+    # A worker that is replaced gets it, too.
+    os.kill(workers[0], signal.SIGKILL)
+    harness.wait_until(lambda: len(set(d.worker_pids()) - {0, *workers}) == 1, what="a new worker")
+    assert [capabilities(pid)["Eff"] for pid in d.worker_pids()] == [NET_RAW] * 2
+    for n in range(51, 61):
+        assert seen_from(address, f"127.0.0.{n}") == f"127.0.0.{n}"
+    d.settled()
+    assert outcomes(d) == {}
+
+
+@need_root
+@pytest.mark.san_subset
+def test_clients_addresses_are_not_promised_without_the_right_to_them(daemon, host, tmp_path):
+    """Told at -t where the capability is missing, and at a reload when the workers were started without it."""
+    app, address = host("app1", "id"), local()
+    with_bind = config(address, [app], group="bind = client\ncheck = none")
+    path = tmp_path / "g.conf"
+    path.write_text(with_bind)
+    said = gaidaros("-c", path, "-t", wrap=("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"))
+    assert said.status == 3 and "CAP_NET_RAW" in said.err and "g.conf:" in said.err, said
+    assert gaidaros("-c", path, "-t").status == 0
+    d = daemon(config(address, [app], group="check = none"), workers=1)
+    assert all(capabilities(pid)["Prm"] == 0 for pid in d.worker_pids())
+    d.reload(with_bind, ok=False)
+    assert d.log_lines(r"CAP_NET_RAW")
+    d.allow_errors("CAP_NET_RAW|reload failed")
+    assert ask_name(address) == "app1"
 
 
 @pytest.mark.san_subset
