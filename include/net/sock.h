@@ -63,6 +63,9 @@ int sock_open_stream(int family);
  */
 int sock_bind_source(int fd, const struct addr *source, bool is_transparent);
 
+/* Whether a connect's errno is this machine's own shortage (descriptors, memory, ports) and tells nothing of the host. */
+bool sock_is_shortage(int error);
+
 /* Turns a connected or failed TCP socket back into a fresh one: connect(2) with AF_UNSPEC. Returns 0 or -1 with errno. */
 int sock_recycle(int fd);
 

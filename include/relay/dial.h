@@ -24,9 +24,6 @@ enum dial_verdict {
 enum dial_verdict dial(struct way *way, const struct addr *address, const struct addr *client,
                        int *fd_out);
 
-/* True for an errno of connect(2) that speaks of this machine, not of the host. */
-bool dial_is_shortage(int error);
-
 /* True for a shortage that may be over in a moment: worth waiting for. */
 bool dial_may_pass(int error);
 

@@ -43,27 +43,10 @@ enum probe_verdict probe_fail_memory(struct probe *probe)
     return PROBE_SHORTAGE;
 }
 
-/* Errors that are this machine's and tell nothing of the host. */
-static bool is_shortage(int error)
-{
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL:
-    case EAGAIN:
-    case EAFNOSUPPORT:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static enum probe_verdict fail_connect(struct probe *probe, int error)
 {
     probe_fail(probe, "connect: %s", strerror(error));
-    return is_shortage(error) ? PROBE_SHORTAGE : PROBE_BAD;
+    return sock_is_shortage(error) ? PROBE_SHORTAGE : PROBE_BAD;
 }
 
 /* ---- reading and writing ---- */

@@ -209,6 +209,22 @@ int sock_bind_source(int fd, const struct addr *source, bool is_transparent)
     return bind(fd, &address.any, address.length);
 }
 
+bool sock_is_shortage(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+    case EAGAIN:
+    case EAFNOSUPPORT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 int sock_recycle(int fd)
 {
     const struct sockaddr nobody = {.sa_family = AF_UNSPEC};

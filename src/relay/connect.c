@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/sock.h"
 #include "relay/admit.h"
 #include "relay/dial.h"
 #include "relay/generation.h"
@@ -26,7 +27,7 @@ static struct host *target_of(const struct conn *c)
 static enum connect_verdict refused(int error)
 {
     errno = error;
-    return dial_is_shortage(error) ? CONNECT_SHORTAGE : CONNECT_FAILED;
+    return sock_is_shortage(error) ? CONNECT_SHORTAGE : CONNECT_FAILED;
 }
 
 /* Whether sending before the host has answered is worth the call; across a real network it is not. */

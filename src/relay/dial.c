@@ -6,27 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/sock.h"
 #include "relay/generation.h"
-
-bool dial_is_shortage(int error)
-{
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL:
-    case EAGAIN:
-    case EAFNOSUPPORT:
-        return true;
-    default:
-        return false;
-    }
-}
 
 bool dial_may_pass(int error)
 {
-    return dial_is_shortage(error) && error != EAFNOSUPPORT;
+    return sock_is_shortage(error) && error != EAFNOSUPPORT;
 }
 
 static void close_keeping_errno(int fd)
@@ -58,7 +43,7 @@ static enum dial_verdict connect_socket(int fd, const struct addr *address, int 
         return DIAL_GOING;
     }
     close_keeping_errno(fd);
-    return dial_is_shortage(errno) ? DIAL_SHORTAGE : DIAL_FAILED;
+    return sock_is_shortage(errno) ? DIAL_SHORTAGE : DIAL_FAILED;
 }
 
 static enum dial_verdict dial_from(const struct way *way, const struct addr *address,

@@ -2,6 +2,7 @@
 /* Tests of net/sock: single sockets, on the loopback interface. */
 #include "net/sock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -333,6 +334,19 @@ static void knows_where_no_route_leads(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void tells_its_own_shortage_from_the_hosts_faults(void **state)
+{
+    (void)state;
+    static const int own[] = {EMFILE,        ENFILE, ENOBUFS,     ENOMEM,
+                              EADDRNOTAVAIL, EAGAIN, EAFNOSUPPORT};
+    static const int hosts[] = {0,           ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH,
+                                ENETUNREACH, EPIPE};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        assert_true(sock_is_shortage(own[i]));
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+        assert_false(sock_is_shortage(hosts[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +365,7 @@ int main(void)
         cmocka_unit_test(recycled_socket_connects_anew),
         cmocka_unit_test(recycled_socket_forgets_a_failed_connect),
         cmocka_unit_test(armed_socket_closes_with_a_reset),
+        cmocka_unit_test(tells_its_own_shortage_from_the_hosts_faults),
         cmocka_unit_test(knows_where_no_route_leads),
     };
     return cmocka_run_group_tests_name("sock", tests, NULL, NULL);
