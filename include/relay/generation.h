@@ -19,6 +19,7 @@
 struct host_note {
     struct log_limit failures;
     uint32_t eager_misses; /* sends in a row that came before the handshake was over */
+    bool is_near;          /* the last that was tried came after it */
 };
 
 /* A group with what this worker remembers of its hosts. */

@@ -13,6 +13,11 @@
 
 enum { ANSWER_BYTES = 32768 };
 
+/* All states that have another end: newer kernels also list sockets that are only bound. */
+#define CONNECTED_STATES                                                                       \
+    (((UINT32_C(1) << (TCP_CLOSING + 1)) - 1) &                                                \
+     ~((UINT32_C(1) << TCP_LISTEN) | (UINT32_C(1) << TCP_CLOSE)))
+
 static int open_diag(void)
 {
     const struct timeval patience = {.tv_sec = 5};
@@ -34,8 +39,7 @@ static int ask(int fd, int family)
                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .request = {.sdiag_family = (uint8_t)family,
                     .sdiag_protocol = IPPROTO_TCP,
-                    .idiag_states =
-                        ~((UINT32_C(1) << TCP_LISTEN) | (UINT32_C(1) << TCP_CLOSE))},
+                    .idiag_states = CONNECTED_STATES},
     };
     return send(fd, &question, sizeof question, 0) == (ssize_t)sizeof question ? 0 : -1;
 }

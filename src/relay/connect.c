@@ -19,6 +19,9 @@
 /* After so many sends in a row that came too early, only every so many-th connection tries. */
 enum { EAGER_MISSES = 8, EAGER_RETRY = 64 };
 
+/* The least that every path carries in one packet (RFC 9293, 3.7.1). */
+enum { SEGMENT_BYTES = 536 };
+
 static struct host *target_of(const struct conn *c)
 {
     return &c->way->line->group.hosts[c->target];
@@ -57,11 +60,13 @@ static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t
     ssize_t n = send(c->host.watch.fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) {
         note->eager_misses = 0;
+        note->is_near = true;
         *sent = (size_t)n;
         return CONNECT_OPEN;
     }
     if (errno == EAGAIN || errno == ENOTCONN || errno == EINTR) {
         note->eager_misses++;
+        note->is_near = false;
         return CONNECT_PENDING;
     }
     return refused(errno);
@@ -233,7 +238,9 @@ void connect_succeed(struct conn *c)
  * A socket whose FIN went first and was acknowledged, and whose peer's FIN came, is closed in the
  * kernel's eyes (the TIME_WAIT state is an object of its own): connect(2) with AF_UNSPEC makes it
  * new. In any other state that would throw away what the host has not acknowledged: both FINs may
- * have crossed while megabytes are still in the send buffer.
+ * have crossed while megabytes are still in the send buffer. Where a host is so near that its
+ * handshake is over when connect(2) returns, one packet has arrived when send(2) returns; of other
+ * hosts and more bytes the kernel is asked.
  */
 static bool can_recycle(const struct conn *c)
 {
@@ -242,6 +249,8 @@ static bool can_recycle(const struct conn *c)
         c->generation->is_past || c->relay->n_parked >= c->relay->most_parked ||
         c->way->line->group.model->n_binds > 0)
         return false;
+    if (c->way->line->notes[c->target].is_near && c->client.in_bytes <= SEGMENT_BYTES)
+        return true;
     return sock_unacknowledged(host->watch.fd) == 0;
 }
 

@@ -45,7 +45,7 @@ def test_few_descriptors_pause_accepting(daemon, host):
         client.sendall(b"x")
     served = served_now(clients, 500, 3)
     places = len(served)
-    assert 10 <= places <= 31, places  # two descriptors each
+    assert 8 <= places <= 31, places  # two descriptors each, beside those that a worker needs for itself
     busy, began, lines = harness.cpu_s(worker), time.monotonic(), len(d.log_lines())
     assert served_now([c for c in clients if c not in served], 500, 3) == []
     took = time.monotonic() - began

@@ -7,6 +7,7 @@ junit's. Marks: `soak` runs only with --soak; `san_subset` runs a second time ag
 `unsanitized` says that the sanitizers leave no room for it; `alone` measures time or processor use and runs after the others, one at a time.
 """
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.path.abspath(os.path.join(ROOT, os.environ.get("BUILD", "build")))
 REPORTS = os.path.join(BUILD, "reports")
 UNIT_SECONDS = 120
+UNITS_AT_A_TIME = 3  # some wait most of their time
 LEAST_CASES = 1  # of a stage; a stage that runs none is a failure, not a success
 
 
@@ -51,8 +53,8 @@ def report_counts(path):
     return total
 
 
-def run_unit(program, tally):
-    """Runs one cmocka program; what ends by a signal or a sanitizer is one failure more."""
+def run_unit(program):
+    """Runs one cmocka program and gives back its counts and what to print; a signal or a sanitizer is one failure more."""
     name = os.path.basename(program)
     report = os.path.join(REPORTS, f"{name}.xml")
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="XML", CMOCKA_XML_FILE=report)
@@ -66,13 +68,13 @@ def run_unit(program, tally):
     cases, failed, skipped = counts or (0, 0, 0)
     if status != 0 and failed == 0 or cases < LEAST_CASES:
         cases, failed = cases + 1, failed + 1
-    tally.add(cases, failed, skipped)
-    print(f"  {name:28} {cases - failed - skipped:4} passed{f', {failed} failed' if failed else ''}", flush=True)
+    lines = [f"  {name:28} {cases - failed - skipped:4} passed{f', {failed} failed' if failed else ''}"]
     if failed:
-        print(f"ended with status {status}\n{said}")
+        lines.append(f"ended with status {status}\n{said}")
         if counts:
             with open(report, encoding="utf-8", errors="replace") as file:
-                print(file.read())
+                lines.append(file.read())
+    return (cases, failed, skipped), "\n".join(lines)
 
 
 def run_units(tally):
@@ -82,8 +84,10 @@ def run_units(tally):
     print(f"== unit tests, under ASan and UBSan: {len(programs)} programs", flush=True)
     if not programs:
         tally.add(1, 1, 0)
-    for name in programs:
-        run_unit(os.path.join(folder, name), tally)
+    with concurrent.futures.ThreadPoolExecutor(UNITS_AT_A_TIME) as threads:
+        for counts, said in threads.map(run_unit, [os.path.join(folder, name) for name in programs]):
+            tally.add(*counts)
+            print(said, flush=True)
 
 
 def run_system(tally, title, marks, parallel, env):

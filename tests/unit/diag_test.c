@@ -46,7 +46,7 @@ static void note(void *context, const struct addr *local, const struct addr *rem
         addr_is_equal(local, &pair->client_at) && addr_is_equal(remote, &pair->host_at);
     pair->n_seen_back +=
         addr_is_equal(local, &pair->host_at) && addr_is_equal(remote, &pair->client_at);
-    /* A listener has no other end. */
+    /* A listener has no other end, nor has who is only bound. */
     assert_true(addr_port(remote) != 0);
 }
 
@@ -54,7 +54,11 @@ static void sees_both_ends_of(int family)
 {
     struct pair pair;
     open_pair(&pair, family);
+    int bound = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct addr anywhere = {.any = {.sa_family = (sa_family_t)family}};
+    assert_int_equal(bind(bound, &anywhere.any, pair.host_at.length), 0);
     assert_int_equal(diag_walk(family, note, &pair), 0);
+    close(bound);
     assert_int_equal(pair.n_seen_there, 1);
     assert_int_equal(pair.n_seen_back, 1);
 
