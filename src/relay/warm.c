@@ -301,8 +301,9 @@ void warm_start(struct relay *relay, struct generation *generation)
 
 static void stop_pool(struct warm_pool *pool)
 {
-    while (!list_is_empty(&pool->sockets))
-        close_socket(container_of(pool->sockets.next, struct warm_socket, node));
+    LIST_FOREACH_SAFE(node, after, &pool->sockets) {
+        close_socket(container_of(node, struct warm_socket, node));
+    }
     list_remove(&pool->all);
     if (list_is_linked(&pool->needy))
         list_remove(&pool->needy);
