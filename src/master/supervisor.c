@@ -126,10 +126,11 @@ static bool look(struct supervisor *supervisor, uint32_t place, uint64_t counted
         supervisor_judge(memory, beat_ns, counted_ns, is_stalled, limits);
     if (now == before)
         return false;
+    /* Said before it is done: whoever reaps the process knows why it ended. */
+    atomic_store(&supervised->stage, (uint64_t)changes * 4 + now);
     /* Master forgets a process as soon as it has reaped it; pids come round much later than that. */
     if (now >= STAGE_ABORT && atomic_load(&supervised->changes) == changes)
         kill(pid, now == STAGE_ABORT ? SIGABRT : SIGKILL);
-    atomic_store(&supervised->stage, (uint64_t)changes * 4 + now);
     return true;
 }
 
