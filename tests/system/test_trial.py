@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import harness
 from command import AS_NOBODY, gaidaros, open_to_nobody
 from harness import free_port, wait_until
 from scene import config, visit
@@ -176,10 +177,17 @@ def test_a_full_fifo_drops_lines_and_counts_them(daemon, host, load, folder):
     assert figures["short"]["lost_total"] == 0, figures
     running.settled()
     # With a reader again lines arrive again.
-    with subprocess.Popen(["cat", fifo], stdout=subprocess.DEVNULL) as reader:
-        dropped = running.running()["access_dropped"]
-        wait_until(lambda: visit(port) or running.running()["access_dropped"] == dropped, what="room in the fifo")
-        reader.terminate()
+    told = folder / "told"
+    with open(told, "wb") as out, subprocess.Popen(["cat", fifo], stdout=out) as reader:
+        def is_told():
+            with harness.connect(f"127.0.0.1:{port}", source="127.0.0.9") as client:
+                client.shutdown(socket.SHUT_WR)
+                harness.receive_all(client)
+            return b"127.0.0.9:" in told.read_bytes()
+        try:
+            wait_until(is_told, what="a line that came after the reader")
+        finally:
+            reader.kill()
 
 
 def test_a_daemon_in_the_background_does_not_log_to_nowhere(folder, host):
