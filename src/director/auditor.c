@@ -56,5 +56,6 @@ void auditor_notice(struct auditor *auditor)
     auditor->settled = settled;
     /* One that runs is prolonged by whole rounds. */
     auditor->looks_left = ROUNDS * LOOKS + auditor->looks_left % LOOKS;
-    ev_timer_again(auditor->loop, &auditor->timer);
+    if (!ev_is_active(&auditor->timer))
+        ev_timer_again(auditor->loop, &auditor->timer);
 }

@@ -250,7 +250,8 @@ int checks_apply(struct checks *checks, const struct model *model,
     start_roster(&checks->roster, n_checked);
     prober_go_on(&checks->place.prober);
     fini_roster(&before);
-    ev_timer_again(checks->place.loop, &checks->look);
+    if (!ev_is_active(&checks->look))
+        ev_timer_again(checks->place.loop, &checks->look);
     return 0;
 }
 

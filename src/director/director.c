@@ -200,12 +200,21 @@ static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd
     say_of(d, MSG_REFUSED, generation, "out of memory");
 }
 
-/* Often enough that a beat in time is never taken for a late one. */
+/* Master replaces a director whose loop does not come round any more. */
+static void note_beat(const struct director *d)
+{
+    if (d->has_segment)
+        atomic_store(&d->segment.daemon->director_beat_ns, clock_now_ns());
+}
+
+/* Often enough that a beat in time is never taken for a late one. A timer that is set anew begins
+ * from the start, and reloads may follow each other faster than it ever runs: so it beats here. */
 static void set_beat(struct director *d, int64_t stuck_ms)
 {
     double every_s = (double)stuck_ms / 4000;
     d->beat.repeat = every_s < BEAT_MOST_S ? every_s : BEAT_MOST_S;
     ev_timer_again(d->loop, &d->beat);
+    note_beat(d);
 }
 
 static void commit(struct director *d, uint64_t generation)
@@ -343,14 +352,11 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
     }
 }
 
-/* Master replaces a director whose loop does not come round any more. */
 static void on_beat(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
-    const struct director *d = timer->data;
     (void)loop;
     (void)events;
-    if (d->has_segment)
-        atomic_store(&d->segment.daemon->director_beat_ns, clock_now_ns());
+    note_beat(timer->data);
 }
 
 /* ---- messages ---- */

@@ -121,6 +121,9 @@ static void apply_global(struct worker *w, const struct model_global *global)
         every_ms = HEARTBEAT_MS;
     if (every_ms == 0)
         every_ms = 1;
+    /* One that is set anew begins from the start: reloads in a row would put it off for ever. */
+    if (every_ms * CLOCK_NS_PER_MS == w->beat_every_ns)
+        return;
     w->beat_every_ns = every_ms * CLOCK_NS_PER_MS;
     w->heartbeat.repeat = (double)every_ms / 1000;
     w->beat_ns = clock_now_ns();

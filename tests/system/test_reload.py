@@ -62,6 +62,21 @@ def test_fifty_reloads_lose_nothing(daemon, host, load):
     assert figures["short"]["p99_ms"] < max(5 * idle["short"]["p99_ms"], 250), (idle, figures)
 
 
+def test_reloads_faster_than_every_timer_make_nobody_look_stuck(daemon, host):
+    """Each reload may set a process's timers anew; one that never runs must not silence its beat."""
+    one, port = host("one"), free_port()
+    # A director beats each 250 ms, a worker each 50 ms.
+    quick = "stuck_timeout = 1s\nadopt_timeout = 200ms"
+    running = daemon(config(port, [one], glob=quick), workers=2)
+    before = children(running, "director"), running.worker_pids()
+    ends = time.monotonic() + 4
+    while time.monotonic() < ends:
+        running.reload()
+        visit(port)
+    assert (children(running, "director"), running.worker_pids()) == before
+    assert "stuck" not in running.log_text()
+
+
 @pytest.mark.soak
 def test_a_thousand_reloads_lose_nothing(daemon, host, load):
     idle, figures = reload_often(daemon, host, load, 1000, 0.2)
