@@ -10,9 +10,8 @@
 #include "admin/answer.h"
 #include "admin/fields.h"
 #include "admin/status.h"
-
-/* What a caller may do. */
-enum access { ACCESS_READONLY, ACCESS_FULL };
+#include "admin/viewer.h"
+#include "conf/edit.h"
 
 /* What the doors cannot do themselves; handed in once by the director. */
 struct admin_actions {
@@ -26,6 +25,10 @@ struct admin_actions {
     int (*reload)(void *context, uint64_t ticket);
     /* Asks master to open the logs anew; as reload. */
     int (*reopen)(void *context, uint64_t ticket);
+    /*
+     * Asks for a change to the structure; as reload. The edit is copied.
+     */
+    int (*propose)(void *context, uint64_t ticket, const struct edit *edit);
     /* Rows were changed: whoever waits for such a change is told. */
     void (*changed)(void *context);
 };
@@ -33,6 +36,7 @@ struct admin_actions {
 /* How a call that had to wait ended. */
 struct call_result {
     bool is_ok;
+    unsigned int status; /* of HTTP; 0 = 200 when ok, else 409 */
     uint64_t generation;
     const char *message; /* the refusal's reasons when not ok */
 };

@@ -46,7 +46,11 @@ enum message_kind {
                       change begins a rollout. Sent before READY of a generation whose names were all new */
     MSG_FAILED,    /* c>m  text: why this process cannot work; it ends */
     MSG_RELOADED, /* m>d  number = wall time in ns, flag = ok, text: how the last reload ended */
-    MESSAGE_END   /* one more than the last kind */
+    MSG_PROPOSE, /* d>m  number = request, generation = what it was made from; fds: one memfd, the
+                    bundle; answered by RESULT */
+    MSG_SAVE, /* d>m  number = request: write the running configuration to its file; answered by RESULT */
+    MSG_PEER, /* m>c  number = slot (to the director); fds: one end of the director's line to that worker */
+    MESSAGE_END /* one more than the last kind */
 };
 
 struct message {

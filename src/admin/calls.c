@@ -173,7 +173,8 @@ enum call_verdict call_begin(const struct call_request *request,
 void call_finish(const struct call_result *result, struct answer *answer)
 {
     if (!result->is_ok) {
-        answer_refusal(answer, CONFLICT, "%s", result->message);
+        answer_refusal(answer, result->status != 0 ? result->status : CONFLICT, "%s",
+                       result->message);
         return;
     }
     answer->status = OK;

@@ -18,21 +18,14 @@
 
 #include <ev.h>
 
-#include "admin/server.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/task.h"
 #include "conf/bundle.h"
 #include "conf/store.h"
-#include "director/auditor.h"
-#include "director/checks.h"
-#include "director/logpair.h"
-#include "director/ports.h"
-#include "director/resolve.h"
+#include "director/context.h"
+#include "director/desk.h"
 #include "net/poller.h"
-#include "share/bells.h"
-#include "share/channel.h"
-#include "share/segment.h"
 
 enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
 #define TICK_S 0.1
@@ -40,43 +33,9 @@ enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
 #define NAMES_PATIENCE_MS 1000 /* how long names may hold a configuration up */
 #define BEAT_MOST_S 0.25       /* it has little else to wake for */
 
-/* A configuration this process has agreed to. Zero is none. */
-struct agreed {
-    struct model *model;     /* owned */
-    struct bundle_rows rows; /* lives as long as the model */
-    uint64_t generation;
-};
-
-/* Everything this process has. */
-struct director {
-    struct ev_loop *loop;
-    struct channel channel;
-    struct received received;
-    struct segment segment;
-    bool has_segment;
-    struct bells bells; /* of the workers */
-    struct task_threads *tasks;
-    struct server *server;
-    struct resolver *resolver;
-    struct checks *checks;
-    struct ports *ports;
-    struct logpair logs;
-    struct agreed current, prepared;
-    struct status_reload reload; /* as master told it last; wall_ns 0 = there was none */
-    char *reload_message;        /* owned; what reload.message is */
-    uint64_t aborted;            /* PREPARE of this and earlier generations is off */
-    struct auditor auditor;
-    uint64_t flushed_ns, counted_ns;
-    struct ev_io on_channel, on_tasks;
-    struct ev_timer tick, beat;
-    bool is_draining, is_done;
-    int exit_status;
-};
-
 /* ---- talking to master ---- */
 
-/* fd stays the caller's; -1 = none */
-static int say(struct director *d, const struct message *message, const char *text, int fd)
+int director_say(struct director *d, const struct message *message, const char *text, int fd)
 {
     size_t length = text != NULL ? strnlen(text, CHANNEL_MOST_BYTES - sizeof *message) : 0;
     int result = channel_send(&d->channel, message, text, length, &fd, fd >= 0);
@@ -96,7 +55,7 @@ static void say_of(struct director *d, enum message_kind kind, uint64_t generati
                    const char *text)
 {
     const struct message message = {.kind = kind, .generation = generation};
-    (void)say(d, &message, text, -1);
+    (void)director_say(d, &message, text, -1);
 }
 
 /* ---- names of hosts ---- */
@@ -109,7 +68,7 @@ static void on_names_changed(void *context, const struct addresses *addresses)
         log_error("new addresses cannot be told to master: %s", strerror(errno));
         return;
     }
-    (void)say(context, &message, NULL, fd);
+    (void)director_say(context, &message, NULL, fd);
     close(fd);
 }
 
@@ -257,79 +216,6 @@ static void abort_prepare(struct director *d, uint64_t generation, bool comes_ag
         resolver_settle(d->resolver, d->current.model);
 }
 
-/* ---- what the doors ask of us ---- */
-
-static bool look(void *context, struct status *out)
-{
-    const struct director *d = context;
-    if (d->current.model == NULL)
-        return false;
-    *out = (struct status){
-        .model = d->current.model,
-        .rows = &d->current.rows,
-        .segment = &d->segment,
-        .is_draining = d->is_draining,
-        .now_ns = clock_now_ns(),
-        .wall_ns = clock_wall_ns(),
-        .lines_lost = logpair_lost(&d->logs) + log_dropped(),
-        .reload = d->reload.wall_ns != 0 ? &d->reload : NULL,
-    };
-    return true;
-}
-
-static int ask_reload(void *context, uint64_t ticket)
-{
-    const struct message message = {.kind = MSG_RELOAD, .number = ticket};
-    return say(context, &message, NULL, -1);
-}
-
-static int ask_reopen(void *context, uint64_t ticket)
-{
-    const struct message message = {.kind = MSG_REOPEN, .number = ticket};
-    return say(context, &message, NULL, -1);
-}
-
-/* A pick looks at the rows by itself; who waits for a host or has connections to close must be woken. */
-static void tell_of_change(void *context)
-{
-    struct director *d = context;
-    atomic_fetch_add(&d->segment.daemon->change, 1);
-    bells_ring_all(&d->bells);
-}
-
-/* The message's text, NUL-terminated, with an end cut that would only be a blank line. */
-static char *text_of(const struct received *message)
-{
-    char *text = strndup((const char *)message->payload, message->length);
-    size_t length = text != NULL ? strlen(text) : 0;
-    while (length > 0 && text[length - 1] == '\n')
-        text[--length] = '\0';
-    return text;
-}
-
-static void take_result(struct director *d, const struct received *message)
-{
-    char *text = text_of(message);
-    const struct call_result result = {
-        .is_ok = message->head.flag != 0,
-        .generation = message->head.generation,
-        .message = text != NULL ? text : "",
-    };
-    server_answer(d->server, message->head.number, &result);
-    free(text);
-}
-
-static void take_reloaded(struct director *d, const struct received *message)
-{
-    free(d->reload_message);
-    d->reload_message = text_of(message);
-    d->reload = (struct status_reload){
-        .is_ok = message->head.flag != 0,
-        .wall_ns = (int64_t)message->head.number,
-        .message = d->reload_message != NULL ? d->reload_message : "",
-    };
-}
-
 /* ---- the tick ---- */
 
 /* Whether a worker has died since; once a second, repeated lines. */
@@ -462,10 +348,10 @@ static void handle(struct director *d, struct received *message)
         d->is_draining = true;
         break;
     case MSG_RESULT:
-        take_result(d, message);
+        desk_take_result(d, message);
         break;
     case MSG_RELOADED:
-        take_reloaded(d, message);
+        desk_take_reloaded(d, message);
         break;
     case MSG_STOP:
         end_with(d, EXIT_SUCCESS);
@@ -512,11 +398,8 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int events
 
 static int init(struct director *d, int channel_fd)
 {
-    const struct admin_actions actions = {.context = d,
-                                          .look = look,
-                                          .reload = ask_reload,
-                                          .reopen = ask_reopen,
-                                          .changed = tell_of_change};
+    struct admin_actions actions;
+    desk_actions(&actions, d);
     bells_init(&d->bells);
     channel_init(&d->channel, channel_fd);
     d->loop = poller_open(POLLER_AUTO);
@@ -557,7 +440,7 @@ static void fini(struct director *d)
     ports_free(d->ports);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
-    free(d->reload_message);
+    desk_fini(d);
     auditor_fini(&d->auditor);
     bells_fini(&d->bells);
     log_flush();

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What the doors ask of the director, and how master's answers find those who asked. */
+#ifndef DIRECTOR_DESK_H
+#define DIRECTOR_DESK_H
+
+#include "admin/calls.h"
+#include "share/channel.h"
+
+struct director;
+
+/* Fills in what the doors may ask of this director, which outlives them. */
+void desk_actions(struct admin_actions *out, struct director *d);
+
+/* RESULT: how what a call asked of master ended; its caller is answered. */
+void desk_take_result(struct director *d, const struct received *message);
+
+/* RELOADED: how the last reload ended, for showing. */
+void desk_take_reloaded(struct director *d, const struct received *message);
+
+void desk_fini(struct director *d);
+
+#endif

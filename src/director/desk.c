@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* What the doors ask of the director, and how master's answers find those who asked. */
+#include "director/desk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "director/context.h"
+
+static bool look(void *context, struct status *out)
+{
+    const struct director *d = context;
+    if (d->current.model == NULL)
+        return false;
+    *out = (struct status){
+        .model = d->current.model,
+        .rows = &d->current.rows,
+        .segment = &d->segment,
+        .is_draining = d->is_draining,
+        .now_ns = clock_now_ns(),
+        .wall_ns = clock_wall_ns(),
+        .lines_lost = logpair_lost(&d->logs) + log_dropped(),
+        .reload = d->reload.wall_ns != 0 ? &d->reload : NULL,
+    };
+    return true;
+}
+
+static int ask_reload(void *context, uint64_t ticket)
+{
+    const struct message message = {.kind = MSG_RELOAD, .number = ticket};
+    return director_say(context, &message, NULL, -1);
+}
+
+static int ask_reopen(void *context, uint64_t ticket)
+{
+    const struct message message = {.kind = MSG_REOPEN, .number = ticket};
+    return director_say(context, &message, NULL, -1);
+}
+
+/* A pick looks at the rows by itself; who waits for a host or has connections to close must be woken. */
+static void tell_of_change(void *context)
+{
+    struct director *d = context;
+    atomic_fetch_add(&d->segment.daemon->change, 1);
+    bells_ring_all(&d->bells);
+}
+
+/* The message's text, NUL-terminated, with an end cut that would only be a blank line. */
+static char *text_of(const struct received *message)
+{
+    char *text = strndup((const char *)message->payload, message->length);
+    size_t length = text != NULL ? strlen(text) : 0;
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    return text;
+}
+
+void desk_take_result(struct director *d, const struct received *message)
+{
+    char *text = text_of(message);
+    const struct call_result result = {
+        .is_ok = message->head.flag != 0,
+        .generation = message->head.generation,
+        .message = text != NULL ? text : "",
+    };
+    server_answer(d->server, message->head.number, &result);
+    free(text);
+}
+
+void desk_take_reloaded(struct director *d, const struct received *message)
+{
+    free(d->reload_message);
+    d->reload_message = text_of(message);
+    d->reload = (struct status_reload){
+        .is_ok = message->head.flag != 0,
+        .wall_ns = (int64_t)message->head.number,
+        .message = d->reload_message != NULL ? d->reload_message : "",
+    };
+}
+
+void desk_actions(struct admin_actions *out, struct director *d)
+{
+    *out = (struct admin_actions){
+        .context = d,
+        .look = look,
+        .reload = ask_reload,
+        .reopen = ask_reopen,
+        .changed = tell_of_change,
+    };
+}
+
+void desk_fini(struct director *d)
+{
+    free(d->reload_message);
+    d->reload_message = NULL;
+}
