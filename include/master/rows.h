@@ -31,6 +31,7 @@ int rows_take(struct rows *rows, const struct model *model, struct bundle_rows *
 /*
  * The generation is the current one from now on: hosts that the one before did not name or whose
  * line in the file has changed get the state and the weight of the file; what an admin set on the others stays.
+ * What was set on all hosts of a name's line holds for addresses that the name comes to have later.
  */
 void rows_commit(struct rows *rows, const struct model *model, const struct bundle_rows *taken);
 

@@ -181,6 +181,50 @@ static void apply_weight(const struct rows *rows, uint32_t number,
     entry->weight = host->weight;
 }
 
+/* What was set on the hosts of a line, as far as they agree; has_… is false where they do not. */
+struct line_word {
+    bool has_admin, has_weight;
+    uint32_t admin, weight;
+};
+
+static void hear_line(const struct rows *rows, uint32_t number, const struct model_host *host,
+                      struct line_word *out)
+{
+    const struct host_row *own = &rows->segment->hosts[number];
+    uint64_t hash = hash_line(rows, host);
+    uint32_t n_used = segment_used(&rows->segment->daemon->hosts_used, SEGMENT_HOSTS);
+    bool is_first = true;
+    *out = (struct line_word){0};
+    for (uint32_t i = 0; i < n_used; i++) {
+        const struct row_entry *entry = rows->hosts.numbers[i];
+        const struct host_row *row = &rows->segment->hosts[i];
+        if (entry == NULL || !entry->is_current || atomic_load(&row->line_hash) != hash ||
+            atomic_load(&row->group) != atomic_load(&own->group))
+            continue;
+        uint32_t admin = atomic_load(&row->admin), weight = atomic_load(&row->weight);
+        bool is_set = weight != entry->weight;
+        if (is_first)
+            *out = (struct line_word){true, is_set, admin, weight};
+        out->has_admin &= admin == out->admin;
+        out->has_weight &= is_set && weight == out->weight;
+        is_first = false;
+    }
+}
+
+/*
+ * A name has come to mean one address more: what an admin has set on all of its hosts holds for
+ * this one, too. Who took a name out of service does not expect its next address to serve.
+ */
+static void apply_line(const struct rows *rows, uint32_t number, const struct model_host *host)
+{
+    struct line_word word;
+    hear_line(rows, number, host, &word);
+    if (word.has_admin)
+        host_set_admin(rows->segment, number, (enum host_admin)word.admin);
+    if (word.has_weight)
+        host_set_weight(rows->segment, number, word.weight);
+}
+
 static int take_services(struct rows *rows, const struct model *model, struct bundle_rows *out)
 {
     for (size_t i = 0; i < model->n_services; i++) {
@@ -275,11 +319,14 @@ void rows_commit(struct rows *rows, const struct model *model, const struct bund
         for (size_t k = 0; k < model->groups[i].n_hosts; k++, at++) {
             const struct model_host *host = &model->groups[i].hosts[k];
             uint32_t number = taken->hosts[at];
-            if (!rows->hosts.numbers[number]->is_current ||
+            bool is_current = rows->hosts.numbers[number]->is_current;
+            if (!is_current ||
                 atomic_load(&rows->segment->hosts[number].line_hash) != hash_line(rows, host))
                 apply_file(rows, number, host);
             else
                 apply_weight(rows, number, host);
+            if (!is_current && host->lookup[0] != '\0')
+                apply_line(rows, number, host);
         }
     }
     for (uint32_t i = 0; i < SEGMENT_HOSTS; i++)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Configurations and looks at the machine that the tests of relaying, connecting and balancing share."""
 
+import json
 import re
 import socket
 
@@ -87,3 +88,12 @@ def wait_outcomes(daemon, expected):
 def connects_pending(remote_port):
     """How many sockets of this machine wait for an answer to their SYN to the port."""
     return sum(to == remote_port and state == SYN_SENT for state, _, to, _, _ in tcp_table())
+
+
+def ask_for(daemon, call, status=200, **fields):
+    """Makes a call over the control socket; returns its message, or why it was refused."""
+    named = {"service": "web", "group": "main", **fields}
+    answer = daemon.http("POST", f"/api/{call}", body=json.dumps(named), headers={"Content-Type": "application/json"})
+    assert answer.status == status, (call, fields, answer.text)
+    assert answer.json()["ok"] is (status == 200)
+    return answer.json()["message" if status == 200 else "error"]

@@ -13,20 +13,11 @@ import pytest
 
 import harness
 from command import gaidarosctl
-from rig import Closed, ask_name, config, local
+from rig import Closed, ask_for, ask_name, config, local
 from scene import full_load
 from test_admin import headless_chromium, no_fault_so_far  # noqa: F401  (a fixture)
 
 WORKERS = [1, 4]
-
-
-def ask_for(daemon, call, status=200, **fields):
-    """Makes a call over the control socket; returns its message, or why it was refused."""
-    named = {"service": "web", "group": "main", **fields}
-    answer = daemon.http("POST", f"/api/{call}", body=json.dumps(named), headers={"Content-Type": "application/json"})
-    assert answer.status == status, (call, fields, answer.text)
-    assert answer.json()["ok"] is (status == 200)
-    return answer.json()["message" if status == 200 else "error"]
 
 
 def shares(address, count):

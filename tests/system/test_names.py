@@ -16,7 +16,7 @@ import harness
 import nameserver
 from harness import Failure, assert_no_loss, connect, cpu_s, free_port, receive_all, wait_until
 from nameserver import CNAME, NXDOMAIN, OPT, REFUSED, SERVFAIL, SRV, NameServer, address, error, packet, record, records
-from rig import ask_name
+from rig import ask_for, ask_name
 from scene import children
 
 OLD, NEW, EVIL = "127.0.0.2", "127.0.0.3", "127.0.0.66"
@@ -287,13 +287,25 @@ def test_what_an_admin_set_outlives_new_addresses(daemon, names, pair):
     port, listen = pair[0], free_port()
     server = names({"app.test": records(OLD, ttl=1)})
     running = daemon(config(listen, server.address, [f"app app.test:{port}"]))
-    answer = running.http("POST", "/api/setWeight", body='{"service":"web","group":"main","name":"app","weight":9}',
-                          headers={"Content-Type": "application/json"})
-    assert answer.status == 200, answer.text
+    ask_for(running, "setWeight", name="app", weight=9)
     server.set("app.test", records(OLD, NEW, ttl=1))
     wait_for_addresses(running, f"{OLD}:{port}", f"{NEW}:{port}")
     weights = {row["address"]: row["weight"] for row in running.service()["groups"][0]["hosts"]}
-    assert weights == {f"{OLD}:{port}": 9, f"{NEW}:{port}": 1}
+    assert weights == {f"{OLD}:{port}": 9, f"{NEW}:{port}": 9}, "what was set on all of a name is set on what joins it"
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_name_taken_out_stays_out_whatever_it_comes_to_mean(daemon, names, pair, is_known):
+    port, listen = pair[0], free_port()
+    server = names({"app.test": records(OLD, ttl=1) if is_known else error(NXDOMAIN)})
+    running = daemon(config(listen, server.address, [f"app app.test:{port}"]))
+    ask_for(running, "hostAdminDown", name="app")
+    server.set("app.test", records(NEW, ttl=1))
+    wait_until(lambda: f"{NEW}:{port}" in hosts(running), what="the new address")
+    assert set(hosts(running).values()) == {"admin_down"}
+    assert ask(listen) in (None, "")
+    ask_for(running, "hostAdminUp", name="app")
+    wait_until(lambda: ask(listen) in ("old", "new"), what="the host to serve")
 
 
 def test_a_reload_brings_new_names_with_their_addresses(daemon, names, pair):
