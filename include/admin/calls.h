@@ -29,6 +29,8 @@ struct admin_actions {
      * Asks for a change to the structure; as reload. The edit is copied.
      */
     int (*propose)(void *context, uint64_t ticket, const struct edit *edit);
+    /* Tells master to end as by TERM. */
+    void (*shutdown)(void *context);
     /* Rows were changed: whoever waits for such a change is told. */
     void (*changed)(void *context);
 };
@@ -66,6 +68,10 @@ typedef enum call_verdict call_handler(const struct call_request *request,
  */
 enum call_verdict call_begin(const struct call_request *request,
                              const struct admin_actions *actions, struct answer *answer);
+
+/* What master has to do was asked for: waits for it, or says why it could not be asked (asked: -1 with errno). */
+enum call_verdict call_wait(const struct call_request *request, int asked,
+                            struct answer *answer);
 
 /* Fills the answer to a call that waited. */
 void call_finish(const struct call_result *result, struct answer *answer);

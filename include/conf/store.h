@@ -80,6 +80,7 @@ struct conf_store {
     struct conf_file *files; /* those that values name */
     bool
         may_read; /* a file not in files is read from disk: by conf_load, never from a bundle */
+    bool is_edited; /* by an admin at run time: a group that is not in force may be empty */
     struct addresses addresses; /* what names mean here; freed with the store */
 };
 
@@ -109,5 +110,12 @@ struct conf_section *store_find_section(const struct conf_store *store, enum sec
 
 /* Where the [global] key of this row was written; the main file without a line for a default. */
 struct origin store_global_origin(const struct conf_store *store, const struct directive *row);
+
+/* Takes lines of a key out: those of this value, or all when it is NULL. For a copy that is being edited. */
+void store_drop_lines(struct conf_section *section, const struct directive *row,
+                      const char *value);
+
+/* Takes a section out. */
+void store_drop_section(struct conf_store *store, const struct conf_section *section);
 
 #endif

@@ -22,7 +22,9 @@
 
 /* A configuration this process has agreed to. Zero is none. */
 struct agreed {
-    struct model *model;     /* owned */
+    struct model *model; /* owned */
+    struct model *
+        written; /* owned: what the file said, before admins changed it; NULL = it says the same */
     struct bundle_rows rows; /* lives as long as the model */
     uint64_t generation;
 };
@@ -55,10 +57,14 @@ struct director {
 
 /*
  * Tells master something; what it cannot take now is sent later.
- * text  NUL-terminated, NULL = none; cut at what a message holds
+ * bytes, length  the payload
  * fd    goes along and stays the caller's; -1 = none
  * Returns 0, or -1 with errno (and a warning in the log).
  */
+int director_say_bytes(struct director *d, const struct message *message, const void *bytes,
+                       size_t length, int fd);
+
+/* As director_say_bytes, for text; what a message cannot hold is cut. NULL = none. */
 int director_say(struct director *d, const struct message *message, const char *text, int fd);
 
 #endif

@@ -4,6 +4,7 @@
 #define MASTER_EDITIONS_H
 
 #include "base/list.h"
+#include "base/text.h"
 #include "conf/bundle.h"
 #include "master/children.h"
 
@@ -14,10 +15,16 @@ struct rollout;
 struct edition {
     struct list_node node;
     uint64_t generation;
-    struct model *model;        /* owned, unless it is master's boot model */
-    int bundle_fd;              /* owned; -1 = not packed yet */
-    struct bundle_rows rows;    /* owned, by rows_give */
-    uint64_t max_connections;   /* a worker, resolved */
+    struct model *model;      /* owned, unless it is master's boot model */
+    int bundle_fd;            /* owned; -1 = not packed yet */
+    struct bundle_rows rows;  /* owned, by rows_give */
+    uint64_t max_connections; /* a worker, resolved */
+    /*
+     * What the file said when it was read last, before edits; NULL = this one is as the file says. It is kept for as
+     * long as an edition names it, without rows once no process uses it.
+     */
+    struct edition *written;
+    struct text edits;          /* since then, oldest first: see master/edits.h */
     bool is_held[CHILD_PLACES]; /* the process there has not said RETIRED */
 };
 

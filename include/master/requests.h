@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "base/text.h"
 
 struct master;
 
@@ -15,20 +16,31 @@ enum asker {
     ASKER_START,
     ASKER_SIGNAL,
     ASKER_DIRECTOR,
-    ASKER_NAMES /* names of hosts mean something else: no file is read */
+    ASKER_NAMES, /* names of hosts mean something else: no file is read */
+    ASKER_EDIT   /* the director, for an admin: the current configuration with a change */
 };
 
 /* Owner: the list it is in. */
 struct request {
     struct list_node node;
     enum asker asker;
-    uint64_t number; /* ASKER_DIRECTOR: its own */
-    pid_t pid;       /* ASKER_DIRECTOR: the one that asked */
+    uint64_t number;  /* the director's own */
+    pid_t pid;        /* the director that asked */
+    struct text edit; /* ASKER_EDIT: owned, see edit_decode */
+    struct text said; /* ASKER_EDIT: owned: what its caller is told when all went well */
+    bool is_alone;    /* ASKER_EDIT: others went wrong with it, it is tried by itself */
 };
+
+/* Frees it; it is in no list. NULL does nothing. */
+void request_free(struct request *request);
 
 /* Answers; only a director that still lives is told anything, others read the log. */
 void requests_answer_one(struct master *master, const struct request *request, bool is_ok,
                          const char *text);
+
+/* Refuses it with a status of HTTP. */
+void requests_refuse_one(struct master *master, const struct request *request,
+                         unsigned int status, const char *text);
 
 /* How the last reload ended. Owner: the rollout. */
 struct last_reload {

@@ -17,6 +17,13 @@ enum rollout_stage {
     ROLLOUT_COMMITTING /* waiting for every COMMITTED */
 };
 
+/* What the one under way is. */
+enum rollout_kind {
+    ROLLOUT_OF_FILE,  /* what is on disk */
+    ROLLOUT_OF_NAMES, /* the current configuration with other addresses */
+    ROLLOUT_OF_EDITS  /* the current configuration as admins have changed it */
+};
+
 /*
  * One at a time: requests that come meanwhile wait, and are answered all together by the next. The
  * file is read after the request came, never before; not at all when only addresses of names have
@@ -35,7 +42,7 @@ struct rollout {
     uint32_t slots[SEGMENT_SLOTS]; /* the workers of next, ascending */
     size_t n_slots;
     bool are_doors_changed;
-    bool is_of_names; /* the one under way: the current configuration with other addresses */
+    enum rollout_kind kind;
 };
 
 void rollout_init(struct master *master);
@@ -43,6 +50,13 @@ void rollout_fini(struct master *master);
 
 /* Asks for a configuration to be read and brought to all. */
 void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid);
+
+/*
+ * Asks for a change to the current configuration, in the order of arrival among edits and reloads.
+ * edit  as edit_decode reads it; copied
+ */
+void rollout_request_edit(struct master *master, uint64_t number, pid_t pid, const void *edit,
+                          size_t length);
 
 /* Names of hosts mean something else now: what is being prepared begins again with that, else the current one does. */
 void rollout_renew(struct master *master);

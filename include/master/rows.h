@@ -38,10 +38,11 @@ void rows_commit(struct rows *rows, const struct model *model, const struct bund
 /*
  * Called at the same moment: a service whose groups in the file are others than before, or in another order,
  * gets the file's group; for the others the one that an admin has put in force stays.
- * before  the current generation until now; NULL at the start
+ * before   the current generation until now; NULL at the start
+ * by_name  it is an admin's change of the one before: the group in force stays as long as the service has it
  */
 void rows_keep_enabled(struct rows *rows, const struct model *before, const struct model *model,
-                       const struct bundle_rows *taken);
+                       const struct bundle_rows *taken, bool by_name);
 
 /* The generation is gone: rows that no other names are free; the arrays are freed. */
 void rows_give(struct rows *rows, struct bundle_rows *taken);

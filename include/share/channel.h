@@ -21,10 +21,10 @@ enum message_kind {
     MSG_HELLO = 1, /* m>c  payload struct hello; fds: segment, log pipe (write end), access pipe
                       (worker: write end, or director: see hello) */
     MSG_SOCKETS, /* m>w  payload uint32_t listener ids[]; fds: one socket each, this worker's own */
-    MSG_PREPARE,   /* m>c  generation; fds: bundle */
-    MSG_READY,     /* c>m  generation */
-    MSG_REFUSED,   /* c>m  generation, text: problems */
-    MSG_COMMIT,    /* m>c  generation; number = connections a worker may have from now on */
+    MSG_PREPARE, /* m>c  generation; fds: bundle; to the director a second: that of the file, when edits changed it */
+    MSG_READY,   /* c>m  generation */
+    MSG_REFUSED, /* c>m  generation, text: problems */
+    MSG_COMMIT,  /* m>c  generation; number = connections a worker may have from now on */
     MSG_COMMITTED, /* c>m  generation: the child acts on it */
     MSG_ABORT, /* m>c  generation; flag = the same comes again at once, with other addresses */
     MSG_RETIRED, /* c>m  generation: nothing here uses it any more */
@@ -38,7 +38,7 @@ enum message_kind {
     MSG_STOP,  /* m>c  end at once, connections with outcome shutdown */
     MSG_LOGS,  /* m>d  fds: log sink, access sink (in this order, per payload struct logs) */
     MSG_RELOAD, /* d>m  number = request: please reload; answered by RESULT */
-    MSG_RESULT, /* m>d  number = request (RELOAD, REOPEN), flag = ok, text: message for the caller */
+    MSG_RESULT, /* m>d  number = request (RELOAD, REOPEN, PROPOSE, SAVE), flag = 1 ok, 0 refused, else the status of HTTP it is refused with; generation: the current one; text: message for the caller */
     MSG_REOPEN, /* d>m  number = request: open the logs anew, as by USR1; answered by RESULT */
     MSG_SHUTDOWN,  /* d>m  stop as by TERM */
     MSG_BELLS,     /* m>c  payload uint32_t slots[]; fds: the bell of each */
@@ -46,8 +46,7 @@ enum message_kind {
                       change begins a rollout. Sent before READY of a generation whose names were all new */
     MSG_FAILED,    /* c>m  text: why this process cannot work; it ends */
     MSG_RELOADED, /* m>d  number = wall time in ns, flag = ok, text: how the last reload ended */
-    MSG_PROPOSE, /* d>m  number = request, generation = what it was made from; fds: one memfd, the
-                    bundle; answered by RESULT */
+    MSG_PROPOSE, /* d>m  number = request, payload edit_encode: change the current configuration; RESULT */
     MSG_SAVE, /* d>m  number = request: write the running configuration to its file; answered by RESULT */
     MSG_PEER, /* m>c  number = slot (to the director); fds: one end of the director's line to that worker */
     MESSAGE_END /* one more than the last kind */

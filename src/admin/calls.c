@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/restructure.h"
 #include "admin/show.h"
 #include "admin/steer.h"
+#include "base/log.h"
 #include "ctl/words.h"
 
 enum {
@@ -27,9 +29,8 @@ struct call {
     call_handler *run;  /* NULL: a call of a later version */
 };
 
-/* What master has to do: asked here, answered by call_finish. */
-static enum call_verdict wait_for_master(const struct call_request *request, int asked,
-                                         struct answer *answer)
+enum call_verdict call_wait(const struct call_request *request, int asked,
+                            struct answer *answer)
 {
     if (asked == 0)
         return CALL_WAITS;
@@ -44,7 +45,7 @@ static enum call_verdict run_reload(const struct call_request *request,
 {
     (void)fields;
     int asked = actions->reload(actions->context, request->ticket);
-    return wait_for_master(request, asked, answer);
+    return call_wait(request, asked, answer);
 }
 
 static enum call_verdict run_close_log(const struct call_request *request,
@@ -54,7 +55,20 @@ static enum call_verdict run_close_log(const struct call_request *request,
 {
     (void)fields;
     int asked = actions->reopen(actions->context, request->ticket);
-    return wait_for_master(request, asked, answer);
+    return call_wait(request, asked, answer);
+}
+
+/* Ends what it answers with: the answer is on its way before master hears of it, and the door is emptied at the end. */
+static enum call_verdict run_shutdown(const struct call_request *request,
+                                      const struct fields *fields,
+                                      const struct admin_actions *actions,
+                                      struct answer *answer)
+{
+    (void)fields;
+    log_info("shutdown, by %s", request->by);
+    answer_done(answer, "the daemon ends: open connections have drain_timeout");
+    actions->shutdown(actions->context);
+    return CALL_ANSWERED;
 }
 
 /* clang-format off */

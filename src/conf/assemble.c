@@ -255,6 +255,7 @@ static bool assemble_section(struct assembly *assembly, const struct conf_sectio
     const struct directive *rows = directives_all(&n);
     for (size_t i = 0; i < n && !section->is_duplicate; i++)
         if (rows[i].section == section->kind && rows[i].is_required &&
+            !(section->kind == SECTION_GROUP && assembly->store->is_edited) &&
             directives_add(&given, &rows[i]))
             problems_add(assembly->problems, &section->origin, section->title, rows[i].key,
                          "is missing");

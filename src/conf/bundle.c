@@ -18,7 +18,7 @@
  * table that built the sender's. All numbers are the machine's own: a bundle never leaves it.
  */
 #define BUNDLE_MAGIC "gaidaros"
-#define BUNDLE_VERSION 2
+#define BUNDLE_VERSION 3
 #define BUNDLE_MOST_BYTES ((size_t)1 << 30)
 #define FILE_NONE 0
 #define FILE_SAME 1 /* as the origin before */
@@ -26,7 +26,8 @@
 
 struct head {
     char magic[8];
-    uint32_t version, has_file;
+    uint32_t version;
+    uint16_t has_file, is_edited;
     uint64_t bytes; /* of all, head included */
     uint64_t n_sections;
     uint64_t n_services, n_groups, n_hosts, n_listeners;
@@ -105,6 +106,7 @@ int bundle_pack(const struct model *model, const struct bundle_rows *rows)
     struct head head = {.magic = BUNDLE_MAGIC,
                         .version = BUNDLE_VERSION,
                         .has_file = model->store->has_file,
+                        .is_edited = model->store->is_edited,
                         .n_services = rows->n_services,
                         .n_groups = rows->n_groups,
                         .n_hosts = rows->n_hosts,
@@ -263,6 +265,7 @@ static bool unpack_store(struct unpacker *unpacker, struct bundle_rows *rows)
         return false;
     unpacker->at += sizeof head;
     unpacker->store->has_file = head.has_file != 0;
+    unpacker->store->is_edited = head.is_edited != 0;
     if (!unpack_numbers(unpacker, &rows->services, &rows->n_services, head.n_services) ||
         !unpack_numbers(unpacker, &rows->groups, &rows->n_groups, head.n_groups) ||
         !unpack_numbers(unpacker, &rows->hosts, &rows->n_hosts, head.n_hosts) ||

@@ -167,3 +167,34 @@ struct origin store_global_origin(const struct conf_store *store, const struct d
     const struct conf_line *line = store_find_line(global, row);
     return line != NULL ? line->origin : (struct origin){.file = store->path};
 }
+
+void store_drop_lines(struct conf_section *section, const struct directive *row,
+                      const char *value)
+{
+    struct conf_line **at = &section->first;
+    section->last = NULL;
+    while (*at != NULL) {
+        struct conf_line *line = *at;
+        if (line->row == row && (value == NULL || strcmp(line->value, value) == 0)) {
+            *at = line->next;
+            continue;
+        }
+        section->last = line;
+        at = &line->next;
+    }
+}
+
+void store_drop_section(struct conf_store *store, const struct conf_section *section)
+{
+    struct conf_section **at = &store->first;
+    store->last = NULL;
+    while (*at != NULL) {
+        if (*at == section) {
+            *at = section->next;
+            store->n_sections--;
+            continue;
+        }
+        store->last = *at;
+        at = &(*at)->next;
+    }
+}

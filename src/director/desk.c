@@ -2,11 +2,13 @@
 /* What the doors ask of the director, and how master's answers find those who asked. */
 #include "director/desk.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/editcode.h"
 #include "director/context.h"
 
 static bool look(void *context, struct status *out)
@@ -39,6 +41,27 @@ static int ask_reopen(void *context, uint64_t ticket)
     return director_say(context, &message, NULL, -1);
 }
 
+static int propose(void *context, uint64_t ticket, const struct edit *edit)
+{
+    struct director *d = context;
+    struct message message = {.kind = MSG_PROPOSE, .number = ticket};
+    struct text bytes = {0};
+    edit_encode(&bytes, edit);
+    int result = -1;
+    if (bytes.failed)
+        errno = ENOMEM;
+    else
+        result = director_say_bytes(d, &message, bytes.at, bytes.length, -1);
+    text_fini(&bytes);
+    return result;
+}
+
+static void ask_shutdown(void *context)
+{
+    const struct message message = {.kind = MSG_SHUTDOWN};
+    (void)director_say(context, &message, NULL, -1);
+}
+
 /* A pick looks at the rows by itself; who waits for a host or has connections to close must be woken. */
 static void tell_of_change(void *context)
 {
@@ -61,7 +84,8 @@ void desk_take_result(struct director *d, const struct received *message)
 {
     char *text = text_of(message);
     const struct call_result result = {
-        .is_ok = message->head.flag != 0,
+        .is_ok = message->head.flag == 1,
+        .status = message->head.flag > 1 ? message->head.flag : 0,
         .generation = message->head.generation,
         .message = text != NULL ? text : "",
     };
@@ -87,6 +111,8 @@ void desk_actions(struct admin_actions *out, struct director *d)
         .look = look,
         .reload = ask_reload,
         .reopen = ask_reopen,
+        .propose = propose,
+        .shutdown = ask_shutdown,
         .changed = tell_of_change,
     };
 }

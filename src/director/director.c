@@ -35,10 +35,10 @@ enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
 
 /* ---- talking to master ---- */
 
-int director_say(struct director *d, const struct message *message, const char *text, int fd)
+int director_say_bytes(struct director *d, const struct message *message, const void *bytes,
+                       size_t length, int fd)
 {
-    size_t length = text != NULL ? strnlen(text, CHANNEL_MOST_BYTES - sizeof *message) : 0;
-    int result = channel_send(&d->channel, message, text, length, &fd, fd >= 0);
+    int result = channel_send(&d->channel, message, bytes, length, &fd, fd >= 0);
     if (result != 0) {
         int reason = errno;
         log_warning("cannot tell master: %s", strerror(reason));
@@ -49,6 +49,12 @@ int director_say(struct director *d, const struct message *message, const char *
     ev_io_set(&d->on_channel, d->channel.fd, EV_READ | (waits ? EV_WRITE : 0));
     ev_io_start(d->loop, &d->on_channel);
     return result;
+}
+
+int director_say(struct director *d, const struct message *message, const char *text, int fd)
+{
+    size_t length = text != NULL ? strnlen(text, CHANNEL_MOST_BYTES - sizeof *message) : 0;
+    return director_say_bytes(d, message, text, length, fd);
 }
 
 static void say_of(struct director *d, enum message_kind kind, uint64_t generation,
@@ -104,13 +110,14 @@ static void say_failed(struct director *d, const char *what, int reason)
 static void drop_agreed(struct agreed *agreed)
 {
     conf_free(agreed->model);
+    conf_free(agreed->written);
     *agreed = (struct agreed){0};
 }
 
 /* A PREPARE under way on a task thread. */
 struct preparation {
     struct director *director;
-    int bundle_fd; /* owned */
+    int bundle_fd, written_fd; /* owned; written_fd -1 = the file says the same */
     struct agreed agreed;
     struct problems problems;
 };
@@ -123,6 +130,17 @@ static void prepare(void *argument)
         conf_free(job->agreed.model);
         job->agreed.model = NULL;
     }
+    if (job->agreed.model != NULL && job->written_fd >= 0) {
+        struct bundle_rows unused;
+        job->agreed.written = bundle_unpack(job->written_fd, &unused, &job->problems);
+    }
+}
+
+static void close_bundles(int bundle_fd, int written_fd)
+{
+    close(bundle_fd);
+    if (written_fd >= 0)
+        close(written_fd);
 }
 
 static void on_prepared(void *argument)
@@ -141,21 +159,24 @@ static void on_prepared(void *argument)
         say_of(d, MSG_REFUSED, generation, why != NULL ? why : "out of memory");
     }
     problems_fini(&job->problems);
-    close(job->bundle_fd);
+    close_bundles(job->bundle_fd, job->written_fd);
     free(job);
 }
 
-static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd)
+static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd,
+                          int written_fd)
 {
     struct preparation *job = calloc(1, sizeof *job);
     if (job != NULL) {
-        *job = (struct preparation){
-            .director = d, .bundle_fd = bundle_fd, .agreed.generation = generation};
+        *job = (struct preparation){.director = d,
+                                    .bundle_fd = bundle_fd,
+                                    .written_fd = written_fd,
+                                    .agreed.generation = generation};
         if (task_submit(d->tasks, prepare, on_prepared, job) == 0)
             return;
         free(job);
     }
-    close(bundle_fd);
+    close_bundles(bundle_fd, written_fd);
     say_of(d, MSG_REFUSED, generation, "out of memory");
 }
 
@@ -329,8 +350,10 @@ static void handle(struct director *d, struct received *message)
             end_with(d, EXIT_FAILURE);
         break;
     case MSG_PREPARE:
-        if (message->n_fds == 1)
-            begin_prepare(d, head->generation, channel_take_fd(message, &next));
+        if (message->n_fds == 1 || message->n_fds == 2) {
+            int bundle_fd = channel_take_fd(message, &next);
+            begin_prepare(d, head->generation, bundle_fd, channel_take_fd(message, &next));
+        }
         break;
     case MSG_COMMIT:
         commit(d, head->generation);

@@ -21,25 +21,53 @@ struct edition *editions_add(struct rollout *rollout, struct model *model)
     return edition;
 }
 
+static bool is_used(const struct rollout *rollout, const struct edition *edition)
+{
+    if (edition == rollout->current || edition == rollout->next)
+        return true;
+    for (uint32_t place = 0; place < CHILD_PLACES; place++)
+        if (edition->is_held[place])
+            return true;
+    return false;
+}
+
+static bool is_named(const struct rollout *rollout, const struct edition *edition)
+{
+    LIST_FOREACH(node, &rollout->editions) {
+        if (container_of(node, struct edition, node)->written == edition)
+            return true;
+    }
+    return false;
+}
+
+static void free_edition(struct master *master, struct edition *edition)
+{
+    list_remove(&edition->node);
+    rows_give(master->rows, &edition->rows);
+    if (edition->bundle_fd >= 0)
+        close(edition->bundle_fd);
+    if (edition->model != master->boot)
+        conf_free(edition->model);
+    text_fini(&edition->edits);
+    free(edition);
+}
+
 void editions_release(struct master *master)
 {
     struct rollout *rollout = &master->rollout;
     uint32_t n_used = 0;
-    LIST_FOREACH_SAFE(node, after, &rollout->editions) {
-        struct edition *edition = container_of(node, struct edition, node);
-        bool is_used = edition == rollout->current || edition == rollout->next;
-        for (uint32_t place = 0; place < CHILD_PLACES && !is_used; place++)
-            is_used = edition->is_held[place];
-        n_used += is_used;
-        if (is_used)
-            continue;
-        list_remove(&edition->node);
-        rows_give(master->rows, &edition->rows);
-        if (edition->bundle_fd >= 0)
-            close(edition->bundle_fd);
-        if (edition->model != master->boot)
-            conf_free(edition->model);
-        free(edition);
+    /* Who names another is younger: twice round, so that what only an unused one names goes, too. */
+    for (int round = 0; round < 2; round++) {
+        n_used = 0;
+        LIST_FOREACH_SAFE(node, after, &rollout->editions) {
+            struct edition *edition = container_of(node, struct edition, node);
+            bool is_in_use = is_used(rollout, edition);
+            n_used += is_in_use;
+            if (!is_in_use && is_named(rollout, edition))
+                rows_give(master->rows, &edition->rows);
+            else if (!is_in_use)
+                free_edition(master, edition);
+        }
     }
     atomic_store(&master->segment.daemon->generations, n_used);
 }

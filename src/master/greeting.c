@@ -62,7 +62,10 @@ void greeting_prepare(struct child *child, struct edition *edition)
     const struct message message = {.kind = MSG_PREPARE, .generation = edition->generation};
     child->asked = edition->generation;
     edition->is_held[child->place] = true;
-    child_send(child, &message, NULL, 0, &edition->bundle_fd, 1);
+    const int fds[] = {edition->bundle_fd,
+                       edition->written != NULL ? edition->written->bundle_fd : -1};
+    bool has_both = !child_is_worker(child) && edition->written != NULL;
+    child_send(child, &message, NULL, 0, fds, has_both ? 2 : 1);
 }
 
 void greeting_lend(struct child *child, enum message_kind kind, uint64_t number,

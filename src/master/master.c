@@ -76,6 +76,11 @@ static void on_message(void *context, struct child *child, struct received *mess
         if (is_director)
             rollout_request(master, ASKER_DIRECTOR, message->head.number, child->pid);
         return;
+    case MSG_PROPOSE:
+        if (is_director)
+            rollout_request_edit(master, message->head.number, child->pid, message->payload,
+                                 message->length);
+        return;
     case MSG_REOPEN:
         if (is_director)
             reopen_logs(master, &(struct request){.asker = ASKER_DIRECTOR,

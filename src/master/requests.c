@@ -8,21 +8,44 @@
 #include "base/clock.h"
 #include "master/context.h"
 
-void requests_answer_one(struct master *master, const struct request *request, bool is_ok,
-                         const char *text)
+void request_free(struct request *request)
+{
+    if (request == NULL)
+        return;
+    text_fini(&request->edit);
+    text_fini(&request->said);
+    free(request);
+}
+
+/* flag: as RESULT has it */
+static void answer(struct master *master, const struct request *request, uint32_t flag,
+                   const char *text)
 {
     struct child *director = &master->children.places[CHILD_DIRECTOR];
-    if (request->asker != ASKER_DIRECTOR || director->pid != request->pid)
+    bool is_directors = request->asker == ASKER_DIRECTOR || request->asker == ASKER_EDIT;
+    if (!is_directors || director->pid != request->pid)
         return;
     const struct rollout *rollout = &master->rollout;
     const struct message message = {
         .kind = MSG_RESULT,
-        .flag = is_ok,
+        .flag = flag,
         .number = request->number,
         .generation = rollout->current != NULL ? rollout->current->generation : 0,
     };
     size_t length = strnlen(text, CHANNEL_MOST_BYTES - sizeof message);
     child_send(director, &message, text, length, NULL, 0);
+}
+
+void requests_answer_one(struct master *master, const struct request *request, bool is_ok,
+                         const char *text)
+{
+    answer(master, request, is_ok, is_ok && request->said.at != NULL ? request->said.at : text);
+}
+
+void requests_refuse_one(struct master *master, const struct request *request,
+                         unsigned int status, const char *text)
+{
+    answer(master, request, status, text);
 }
 
 void requests_tell_last(struct master *master)
@@ -52,6 +75,6 @@ void requests_answer(struct master *master, struct list_node *requests, bool is_
         struct request *request = container_of(node, struct request, node);
         requests_answer_one(master, request, is_ok, text);
         list_remove(node);
-        free(request);
+        request_free(request);
     }
 }

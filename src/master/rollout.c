@@ -14,6 +14,7 @@
 #include "master/context.h"
 #include "master/daemon.h"
 #include "master/departure.h"
+#include "master/edits.h"
 #include "master/greeting.h"
 #include "master/naming.h"
 #include "master/prepare.h"
@@ -49,23 +50,46 @@ static void log_lines(void (*say)(const char *, ...), const char *text)
     }
 }
 
-void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid)
+static void enqueue(struct master *master, struct request *request)
 {
     struct rollout *rollout = &master->rollout;
+    bool is_too_early = request->asker == ASKER_EDIT && rollout->current == NULL;
+    if (master->phase >= MASTER_DRAINING || is_too_early) {
+        requests_answer_one(master, request, false,
+                            is_too_early ? "the daemon is starting" : "the daemon is ending");
+        request_free(request);
+        return;
+    }
+    list_append(&rollout->waiting, &request->node);
+    if (rollout->stage == ROLLOUT_IDLE)
+        begin(master);
+}
+
+void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid)
+{
     struct request *request = calloc(1, sizeof *request);
     if (request == NULL) {
         log_error("out of memory: a reload is not done");
         return;
     }
     *request = (struct request){.asker = asker, .number = number, .pid = pid};
-    if (master->phase >= MASTER_DRAINING) {
-        requests_answer_one(master, request, false, "the daemon is ending");
-        free(request);
+    enqueue(master, request);
+}
+
+void rollout_request_edit(struct master *master, uint64_t number, pid_t pid, const void *edit,
+                          size_t length)
+{
+    struct request *request = calloc(1, sizeof *request);
+    if (request != NULL) {
+        *request = (struct request){.asker = ASKER_EDIT, .number = number, .pid = pid};
+        text_append(&request->edit, edit, length);
+    }
+    if (request == NULL || request->edit.failed) {
+        log_error("out of memory: a change is not made");
+        request_free(request);
         return;
     }
-    list_append(&rollout->waiting, &request->node);
-    if (rollout->stage == ROLLOUT_IDLE)
-        begin(master);
+    enqueue(master, request);
 }
 
 /* The rollout is over, one way or the other; the next one if somebody has asked meanwhile. */
@@ -80,11 +104,13 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
     if (ev_is_active(&master->renew))
         ev_timer_again(master->loop, &master->renew);
     editions_release(master);
-    bool are_names_refused = !is_ok && rollout->is_of_names;
+    bool are_names_refused = !is_ok && rollout->kind == ROLLOUT_OF_NAMES;
     if (rollout->current != NULL)
         notify_send(&master->notify, "READY=1\nMAINPID=%d\nSTATUS=%s generation %" PRIu64,
                     (int)getpid(),
-                    is_ok || are_names_refused ? "serving" : "a reload failed; still serving",
+                    is_ok || rollout->kind != ROLLOUT_OF_FILE
+                        ? "serving"
+                        : "a reload failed; still serving",
                     rollout->current->generation);
     if (!list_is_empty(&rollout->waiting) && master->phase < MASTER_DRAINING)
         begin(master);
@@ -146,6 +172,16 @@ static void settle_newcomers(struct master *master)
     }
 }
 
+static void log_failure(const struct rollout *rollout, const char *why)
+{
+    static const char *const words[] = {[ROLLOUT_OF_FILE] = "reload failed",
+                                        [ROLLOUT_OF_NAMES] = "new addresses are not used",
+                                        [ROLLOUT_OF_EDITS] = "a change is not made"};
+    log_lines(log_error, why);
+    log_error("%s: generation %" PRIu64 " serves on", words[rollout->kind],
+              rollout->current->generation);
+}
+
 static void give_up(struct master *master, const char *why, int exit_status)
 {
     struct rollout *rollout = &master->rollout;
@@ -157,11 +193,9 @@ static void give_up(struct master *master, const char *why, int exit_status)
         stop_failed_start(master, why, exit_status);
     } else {
         departure_resume(master);
-        log_lines(log_error, why);
-        log_error("%s: generation %" PRIu64 " serves on",
-                  rollout->is_of_names ? "new addresses are not used" : "reload failed",
-                  rollout->current->generation);
-        if (!rollout->is_of_names) {
+        if (rollout->kind != ROLLOUT_OF_EDITS || !edits_try_each(master))
+            log_failure(rollout, why);
+        if (rollout->kind == ROLLOUT_OF_FILE) {
             atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
             requests_remember(master, false, why);
         }
@@ -206,8 +240,10 @@ static struct model *load(struct master *master, struct problems *problems)
     /* The one of the start was read to know whether to become a daemon. */
     if (master->rollout.last_generation == 0)
         return master->boot;
-    if (master->rollout.is_of_names && master->rollout.current != NULL)
+    if (master->rollout.kind == ROLLOUT_OF_NAMES)
         return conf_renew(master->rollout.current->model, &master->addresses, problems);
+    if (master->rollout.kind == ROLLOUT_OF_EDITS)
+        return edits_apply(master);
     return conf_load(&master->request, problems);
 }
 
@@ -243,15 +279,26 @@ bool rollout_reopen_logs(struct master *master, struct problems *problems)
     return is_fine;
 }
 
-/* All that wait are answered by the next. */
+/*
+ * Who is answered by the next: of those that wait the first with all behind it that want the same. So edits and
+ * reloads keep their order, and each of them is answered by what it asked for.
+ */
 static void take_requests(struct rollout *rollout)
 {
-    rollout->is_of_names = rollout->current != NULL;
+    rollout->kind = rollout->current != NULL ? ROLLOUT_OF_NAMES : ROLLOUT_OF_FILE;
     LIST_FOREACH_SAFE(node, after, &rollout->waiting) {
         const struct request *request = container_of(node, struct request, node);
-        rollout->is_of_names &= request->asker == ASKER_NAMES;
+        enum rollout_kind kind =
+            request->asker == ASKER_EDIT ? ROLLOUT_OF_EDITS : ROLLOUT_OF_FILE;
+        if (request->asker != ASKER_NAMES && rollout->kind != ROLLOUT_OF_NAMES &&
+            (rollout->kind != kind || request->is_alone))
+            break;
+        if (request->asker != ASKER_NAMES)
+            rollout->kind = kind;
         list_remove(node);
         list_append(&rollout->asking, node);
+        if (request->is_alone)
+            break;
     }
 }
 
@@ -261,15 +308,21 @@ static void begin(struct master *master)
     struct problems problems = {0};
     take_requests(rollout);
     rollout->stage = ROLLOUT_PREPARING;
-    if (rollout->current != NULL && !rollout->is_of_names)
+    if (rollout->current != NULL && rollout->kind == ROLLOUT_OF_FILE)
         notify_reloading(&master->notify);
     struct model *model = load(master, &problems);
+    if (model == NULL && rollout->kind == ROLLOUT_OF_EDITS) { /* each was answered why */
+        end_rollout(master, true, "");
+        return;
+    }
     if (model == NULL) {
         give_up_problems(master, &problems, 3);
         return;
     }
     log_lines(log_warning, problems.warnings.at);
     struct edition *edition = editions_add(rollout, model);
+    if (edition != NULL)
+        edits_inherit(master, edition);
     int status = edition != NULL ? prepare_gather(master, edition, &problems) : 1;
     if (status != 0) {
         if (edition == NULL && model != master->boot)
@@ -295,6 +348,8 @@ static void begin_again(struct master *master)
     struct edition *edition = model != NULL ? editions_add(rollout, model) : NULL;
     if (edition == NULL)
         conf_free(model);
+    else
+        edits_inherit(master, edition);
     if (edition != NULL && prepare_renewed(master, edition, before, &problems) == 0) {
         prepare_ask_again(master, before);
         set_limit(master);
@@ -337,6 +392,7 @@ static void finish(struct master *master)
     struct rollout *rollout = &master->rollout;
     bool is_start = rollout->current == NULL;
     struct text said = {0}, keys = {0};
+    struct edition *before = rollout->current;
     rollout->current = rollout->next;
     atomic_store(&master->segment.daemon->generation, rollout->current->generation);
     for (uint32_t place = 0; place < CHILD_PLACES; place++)
@@ -345,12 +401,19 @@ static void finish(struct master *master)
     conf_write_restarts(&keys, master->boot, rollout->current->model);
     if (keys.length > 0)
         text_printf(&said, "; needs a restart: %s", keys.at);
+    log_info("%s: %zu workers, %zu listening addresses", said.at != NULL ? said.at : "",
+             rollout->n_slots, rollout->current->model->n_listens);
+    if (!is_start && rollout->kind == ROLLOUT_OF_FILE) {
+        size_t length = said.length;
+        edits_print_dropped(&said, before, rollout->current->model);
+        if (said.length > length)
+            log_lines(log_warning, said.at + length + 1);
+    }
+    edits_log(master);
     const char *text = said.at != NULL ? said.at : "";
-    log_info("%s: %zu workers, %zu listening addresses", text, rollout->n_slots,
-             rollout->current->model->n_listens);
     if (is_start) {
         note_serving(master);
-    } else if (!rollout->is_of_names) {
+    } else if (rollout->kind == ROLLOUT_OF_FILE) {
         atomic_fetch_add(&master->segment.daemon->reloads_ok, 1);
         requests_remember(master, true, text);
     }
@@ -379,7 +442,7 @@ static void commit(struct master *master)
     rollout->are_doors_changed |= doors_commit(&master->doors);
     rows_commit(master->rows, next->model, &next->rows);
     rows_keep_enabled(master->rows, rollout->current != NULL ? rollout->current->model : NULL,
-                      next->model, &next->rows);
+                      next->model, &next->rows, rollout->kind == ROLLOUT_OF_EDITS);
     supervisor_set_limits(master->supervisor, global->adopt_timeout_ms,
                           global->stuck_timeout_ms);
     switch_logs(master);

@@ -344,33 +344,49 @@ static const char *group_at(const struct model *model, const struct model_servic
     return model->groups[group].name;
 }
 
-static bool has_same_groups(const struct model *before, const struct model *model,
-                            const struct model_service *service)
+static const struct model_service *find_service(const struct model *model, const char *name)
 {
-    for (size_t i = 0; before != NULL && i < before->n_services; i++) {
-        const struct model_service *old = &before->services[i];
-        if (strcmp(old->name, service->name) != 0)
-            continue;
-        bool is_same = old->n_standby == service->n_standby;
-        for (size_t place = 0; is_same && place <= service->n_standby; place++)
-            is_same =
-                strcmp(group_at(before, old, place), group_at(model, service, place)) == 0;
-        return is_same;
-    }
-    return false;
+    for (size_t i = 0; model != NULL && i < model->n_services; i++)
+        if (strcmp(model->services[i].name, name) == 0)
+            return &model->services[i];
+    return NULL;
+}
+
+static bool has_same_groups(const struct model *before, const struct model_service *old,
+                            const struct model *model, const struct model_service *service)
+{
+    bool is_same = old != NULL && old->n_standby == service->n_standby;
+    for (size_t place = 0; is_same && place <= service->n_standby; place++)
+        is_same = strcmp(group_at(before, old, place), group_at(model, service, place)) == 0;
+    return is_same;
+}
+
+/* Where the service has the group of this name; 0 when it has not. */
+static uint32_t place_of(const struct model *model, const struct model_service *service,
+                         const char *name)
+{
+    for (size_t place = 0; place <= service->n_standby; place++)
+        if (strcmp(group_at(model, service, place), name) == 0)
+            return (uint32_t)place;
+    return 0;
 }
 
 void rows_keep_enabled(struct rows *rows, const struct model *before, const struct model *model,
-                       const struct bundle_rows *taken)
+                       const struct bundle_rows *taken, bool by_name)
 {
     for (size_t i = 0; i < model->n_services; i++) {
         const struct model_service *service = &model->services[i];
+        const struct model_service *old = find_service(before, service->name);
         struct service_row *row = &rows->segment->services[taken->services[i]];
-        if (atomic_load(&row->enabled) == 0 || has_same_groups(before, model, service))
+        uint32_t place = atomic_load(&row->enabled), kept = 0;
+        if (place == 0 || has_same_groups(before, old, model, service))
             continue;
-        atomic_store(&row->enabled, 0);
-        log_info("service %s: its groups have changed, the file's group %s is in force",
-                 service->name, group_at(model, service, 0));
+        if (by_name && old != NULL && place <= old->n_standby)
+            kept = place_of(model, service, group_at(before, old, place));
+        atomic_store(&row->enabled, kept);
+        if (kept == 0)
+            log_info("service %s: its groups have changed, the file's group %s is in force",
+                     service->name, group_at(model, service, 0));
     }
 }
 

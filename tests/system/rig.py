@@ -90,10 +90,15 @@ def connects_pending(remote_port):
     return sum(to == remote_port and state == SYN_SENT for state, _, to, _, _ in tcp_table())
 
 
+def post(daemon, call, **fields):
+    """Makes a call over the control socket; a field that is None is left out."""
+    named = {name: value for name, value in fields.items() if value is not None}
+    return daemon.http("POST", f"/api/{call}", body=json.dumps(named), headers={"Content-Type": "application/json"})
+
+
 def ask_for(daemon, call, status=200, **fields):
-    """Makes a call over the control socket; returns its message, or why it was refused."""
-    named = {"service": "web", "group": "main", **fields}
-    answer = daemon.http("POST", f"/api/{call}", body=json.dumps(named), headers={"Content-Type": "application/json"})
+    """As post, for the group main of the service web; returns the message, or why it was refused."""
+    answer = post(daemon, call, **{"service": "web", "group": "main", **fields})
     assert answer.status == status, (call, fields, answer.text)
     assert answer.json()["ok"] is (status == 200)
     return answer.json()["message" if status == 200 else "error"]

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from command import gaidaros
-from harness import SAN, Daemon, assert_no_loss, child_env, connect, free_port, process_alive, scaled_rate, session_pids, \
-    wait_until
-from scene import children, config, echo, is_refused, listening, stop_processes, visit
+from harness import SAN, Daemon, Failure, assert_no_loss, child_env, connect, free_port, process_alive, scaled_rate, \
+    session_pids, wait_until
+from scene import children, command_line, config, echo, is_refused, listening, stop_processes, visit
 
 QUICK = "adopt_timeout = 300ms\nstuck_timeout = 2s\n"
 
@@ -37,11 +37,25 @@ def start_in_its_place(second, director):
     """Starts it where another master was killed, whose orphaned director may answer for a moment more."""
     second.start()
 
-    def has_taken_over():
+    def what_is_missing():
         with open(second.pidfile, encoding="ascii") as file:
-            return file.read() == f"{second.pid}\n" and second.healthz() == 200 and not process_alive(director)
+            if file.read() != f"{second.pid}\n":
+                return "its pidfile"
+        if second.healthz() != 200:
+            return "its answer"
+        # Its number may have gone to another process meanwhile.
+        return "the old director's end" if "director" in command_line(director) else None
 
-    wait_until(has_taken_over, what="the new daemon to serve")
+    missing = [what_is_missing()]
+
+    def has_taken_over():
+        missing[:] = [what_is_missing()]
+        return missing[0] is None
+
+    try:
+        wait_until(has_taken_over, what="the new daemon to serve")
+    except Failure as failure:
+        raise Failure(f"{failure}; missing: {missing[0]}\n{second.log_text()}") from failure
     second.note_base()
 
 

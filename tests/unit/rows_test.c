@@ -252,15 +252,15 @@ static void group_in_force_stays_while_its_service_s_groups_do(void **state)
     fill_groups(&other, "acb", 2);
     fill_groups(&fewer, "ab", 1);
     atomic_store(enabled, 2);
-    rows_keep_enabled(rig->rows, &before.model, &same.model, &taken);
+    rows_keep_enabled(rig->rows, &before.model, &same.model, &taken, false);
     assert_int_equal(atomic_load(enabled), 2);
-    rows_keep_enabled(rig->rows, &before.model, &other.model, &taken);
+    rows_keep_enabled(rig->rows, &before.model, &other.model, &taken, false);
     assert_int_equal(atomic_load(enabled), 0);
     atomic_store(enabled, 1);
-    rows_keep_enabled(rig->rows, &before.model, &fewer.model, &taken);
+    rows_keep_enabled(rig->rows, &before.model, &fewer.model, &taken, false);
     assert_int_equal(atomic_load(enabled), 0);
     atomic_store(enabled, 1);
-    rows_keep_enabled(rig->rows, NULL, &same.model, &taken);
+    rows_keep_enabled(rig->rows, NULL, &same.model, &taken, false);
     assert_int_equal(atomic_load(enabled), 0);
 }
 
