@@ -29,6 +29,8 @@ struct admin_actions {
      * Asks for a change to the structure; as reload. The edit is copied.
      */
     int (*propose)(void *context, uint64_t ticket, const struct edit *edit);
+    /* Asks master to write the running configuration to its files; as reload. */
+    int (*save)(void *context, uint64_t ticket);
     /* Tells master to end as by TERM. */
     void (*shutdown)(void *context);
     /* Rows were changed: whoever waits for such a change is told. */

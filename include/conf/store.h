@@ -46,6 +46,7 @@ struct conf_line {
     struct origin origin;
     bool is_override;   /* from the command line, over what was read */
     bool is_overridden; /* the command line stands over it: checked, but of no effect */
+    bool is_matched;    /* conf_save's own, while it compares */
     struct conf_line *next;
 };
 

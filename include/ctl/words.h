@@ -30,10 +30,10 @@
     NOW(delService, edit_delete_service, "service", "end a service; its groups stay")                       \
     NOW(newGroup, edit_new_group, "service group scheduler", "make an empty group, standby for a service")  \
     NOW(delGroup, edit_delete_group, "service group", "delete a group that is not in force")                \
+    NOW(saveConfig, run_save, "", "write what runs to the file, keeping a copy of the old")                 \
     NOW(shutdown, run_shutdown, "", "end the daemon as by TERM")                                            \
     LATER(addUser, "name password access")                                                                  \
     LATER(delUser, "name")                                                                                  \
-    LATER(saveConfig, "")                                                                                   \
     LATER(killConnection, "id")
 /* clang-format on */
 

@@ -40,7 +40,4 @@ void edits_log(const struct master *master);
  */
 bool edits_try_each(struct master *master);
 
-/* The current configuration is what the file says: it was saved. */
-void edits_mark_written(struct master *master);
-
 #endif

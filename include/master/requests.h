@@ -17,7 +17,8 @@ enum asker {
     ASKER_SIGNAL,
     ASKER_DIRECTOR,
     ASKER_NAMES, /* names of hosts mean something else: no file is read */
-    ASKER_EDIT   /* the director, for an admin: the current configuration with a change */
+    ASKER_EDIT,  /* the director, for an admin: the current configuration with a change */
+    ASKER_SAVE /* the director, for an admin: the current configuration is written to its files, which are read again */
 };
 
 /* Owner: the list it is in. */
@@ -27,7 +28,7 @@ struct request {
     uint64_t number;  /* the director's own */
     pid_t pid;        /* the director that asked */
     struct text edit; /* ASKER_EDIT: owned, see edit_decode */
-    struct text said; /* ASKER_EDIT: owned: what its caller is told when all went well */
+    struct text said; /* owned: what its caller is told when all went well */
     bool is_alone;    /* ASKER_EDIT: others went wrong with it, it is tried by itself */
 };
 

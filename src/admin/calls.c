@@ -58,6 +58,15 @@ static enum call_verdict run_close_log(const struct call_request *request,
     return call_wait(request, asked, answer);
 }
 
+static enum call_verdict run_save(const struct call_request *request,
+                                  const struct fields *fields,
+                                  const struct admin_actions *actions, struct answer *answer)
+{
+    (void)fields;
+    log_info("saveConfig, by %s", request->by);
+    return call_wait(request, actions->save(actions->context, request->ticket), answer);
+}
+
 /* Ends what it answers with: the answer is on its way before master hears of it, and the door is emptied at the end. */
 static enum call_verdict run_shutdown(const struct call_request *request,
                                       const struct fields *fields,

@@ -113,7 +113,8 @@ static void answer_get(struct exchange *exchange, const char *path,
 {
     struct status status;
     bool is_there = actions->look(actions->context, &status);
-    route_answer(path, is_there ? &status : NULL, &exchange->answer);
+    const struct viewer viewer = {.access = exchange->access, .token = ""};
+    route_answer(path, is_there ? &status : NULL, &viewer, &exchange->answer);
 }
 
 /* Only browsers send these. No page of ours makes calls yet, so it is another site's that does. */

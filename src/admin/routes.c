@@ -5,16 +5,18 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "admin/configs.h"
 #include "admin/listing.h"
 #include "admin/page.h"
 #include "admin/script.h"
 #include "admin/style.h"
 #include "admin/views.h"
 
-enum { OK = 200, NOT_FOUND = 404, UNAVAILABLE = 503 };
+enum { OK = 200, FORBIDDEN = 403, NOT_FOUND = 404, UNAVAILABLE = 503 };
 
 struct route {
     const char *path, *type;
+    enum access access; /* the least that may see it, where users are asked for */
     void (*view)(struct text *out, const struct status *status); /* shows what is happening */
     void (*file)(struct text *out);                              /* is always the same */
 };
@@ -22,13 +24,16 @@ struct route {
 #define HTML "text/html; charset=utf-8"
 
 static const struct route routes[] = {
-    {"/", HTML, .view = page_html},
-    {"/running", HTML, .view = page_html},
-    {"/running.json", ANSWER_JSON, .view = view_json},
-    {"/running.txt", ANSWER_PLAIN, .view = listing_text},
-    {"/style.css", "text/css; charset=utf-8", .file = style_css},
-    {"/page.js", "text/javascript; charset=utf-8", .file = script_js},
-    {"/icon.svg", "image/svg+xml", .file = style_icon},
+    {"/", HTML, ACCESS_READONLY, .view = page_html},
+    {"/running", HTML, ACCESS_READONLY, .view = page_html},
+    {"/running.json", ANSWER_JSON, ACCESS_READONLY, .view = view_json},
+    {"/running.txt", ANSWER_PLAIN, ACCESS_READONLY, .view = listing_text},
+    {"/config", ANSWER_PLAIN, ACCESS_FULL, .view = config_written},
+    {"/config/running", ANSWER_PLAIN, ACCESS_FULL, .view = config_running},
+    {"/config/diff", ANSWER_PLAIN, ACCESS_FULL, .view = config_diff},
+    {"/style.css", "text/css; charset=utf-8", ACCESS_READONLY, .file = style_css},
+    {"/page.js", "text/javascript; charset=utf-8", ACCESS_READONLY, .file = script_js},
+    {"/icon.svg", "image/svg+xml", ACCESS_READONLY, .file = style_icon},
 };
 
 static const char healthz[] = "/healthz";
@@ -57,7 +62,8 @@ static void answer_health(const struct status *status, struct answer *answer)
         answer_plain(answer, UNAVAILABLE, status_is_draining(status) ? "draining" : "starting");
 }
 
-void route_answer(const char *path, const struct status *status, struct answer *answer)
+void route_answer(const char *path, const struct status *status, const struct viewer *viewer,
+                  struct answer *answer)
 {
     if (strcmp(path, healthz) == 0) {
         answer_health(status, answer);
@@ -66,6 +72,10 @@ void route_answer(const char *path, const struct status *status, struct answer *
     const struct route *route = route_find(path);
     if (route == NULL) {
         answer_plain(answer, NOT_FOUND, "404 there is nothing here; try /running");
+        return;
+    }
+    if (viewer->user != NULL && viewer->access < route->access) {
+        answer_plain(answer, FORBIDDEN, "403 this is for users with access full");
         return;
     }
     if (route->view != NULL && status == NULL) {

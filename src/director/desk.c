@@ -18,6 +18,7 @@ static bool look(void *context, struct status *out)
         return false;
     *out = (struct status){
         .model = d->current.model,
+        .written = d->current.written != NULL ? d->current.written : d->current.model,
         .rows = &d->current.rows,
         .segment = &d->segment,
         .is_draining = d->is_draining,
@@ -38,6 +39,12 @@ static int ask_reload(void *context, uint64_t ticket)
 static int ask_reopen(void *context, uint64_t ticket)
 {
     const struct message message = {.kind = MSG_REOPEN, .number = ticket};
+    return director_say(context, &message, NULL, -1);
+}
+
+static int ask_save(void *context, uint64_t ticket)
+{
+    const struct message message = {.kind = MSG_SAVE, .number = ticket};
     return director_say(context, &message, NULL, -1);
 }
 
@@ -112,6 +119,7 @@ void desk_actions(struct admin_actions *out, struct director *d)
         .reload = ask_reload,
         .reopen = ask_reopen,
         .propose = propose,
+        .save = ask_save,
         .shutdown = ask_shutdown,
         .changed = tell_of_change,
     };

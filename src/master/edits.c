@@ -189,11 +189,3 @@ bool edits_try_each(struct master *master)
     }
     return true;
 }
-
-void edits_mark_written(struct master *master)
-{
-    struct edition *current = master->rollout.current;
-    current->written = NULL;
-    text_clear(&current->edits);
-    editions_release(master);
-}

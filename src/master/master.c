@@ -81,6 +81,10 @@ static void on_message(void *context, struct child *child, struct received *mess
             rollout_request_edit(master, message->head.number, child->pid, message->payload,
                                  message->length);
         return;
+    case MSG_SAVE:
+        if (is_director)
+            rollout_request(master, ASKER_SAVE, message->head.number, child->pid);
+        return;
     case MSG_REOPEN:
         if (is_director)
             reopen_logs(master, &(struct request){.asker = ASKER_DIRECTOR,

@@ -127,11 +127,11 @@ int privileges_keep_needed(bool is_transparent)
 {
     /*
      * Ports below 1024; signals to children of another user; becoming that user; files that
-     * only root may read, folders only root may write in.
+     * only root may read, folders only root may write in; the owner of a file that is saved.
      */
     static const cap_value_t needed[] = {
-        CAP_NET_BIND_SERVICE, CAP_KILL,   CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE,
-        CAP_DAC_READ_SEARCH,  CAP_NET_RAW /* the last: only to be passed on */};
+        CAP_NET_BIND_SERVICE, CAP_KILL,  CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE,
+        CAP_DAC_READ_SEARCH,  CAP_CHOWN, CAP_NET_RAW /* the last: only to be passed on */};
     cap_t have = cap_get_proc();
     cap_t keep = cap_init();
     int result = have != NULL && keep != NULL ? 0 : -1;

@@ -22,7 +22,8 @@ static void answer(struct master *master, const struct request *request, uint32_
                    const char *text)
 {
     struct child *director = &master->children.places[CHILD_DIRECTOR];
-    bool is_directors = request->asker == ASKER_DIRECTOR || request->asker == ASKER_EDIT;
+    bool is_directors = request->asker == ASKER_DIRECTOR || request->asker == ASKER_EDIT ||
+                        request->asker == ASKER_SAVE;
     if (!is_directors || director->pid != request->pid)
         return;
     const struct rollout *rollout = &master->rollout;

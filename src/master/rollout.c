@@ -18,6 +18,7 @@
 #include "master/greeting.h"
 #include "master/naming.h"
 #include "master/prepare.h"
+#include "master/saving.h"
 #include "master/stop.h"
 
 /*
@@ -53,7 +54,8 @@ static void log_lines(void (*say)(const char *, ...), const char *text)
 static void enqueue(struct master *master, struct request *request)
 {
     struct rollout *rollout = &master->rollout;
-    bool is_too_early = request->asker == ASKER_EDIT && rollout->current == NULL;
+    bool is_of_current = request->asker == ASKER_EDIT || request->asker == ASKER_SAVE;
+    bool is_too_early = is_of_current && rollout->current == NULL;
     if (master->phase >= MASTER_DRAINING || is_too_early) {
         requests_answer_one(master, request, false,
                             is_too_early ? "the daemon is starting" : "the daemon is ending");
@@ -290,8 +292,9 @@ static void take_requests(struct rollout *rollout)
         const struct request *request = container_of(node, struct request, node);
         enum rollout_kind kind =
             request->asker == ASKER_EDIT ? ROLLOUT_OF_EDITS : ROLLOUT_OF_FILE;
-        if (request->asker != ASKER_NAMES && rollout->kind != ROLLOUT_OF_NAMES &&
-            (rollout->kind != kind || request->is_alone))
+        if (request->asker == ASKER_SAVE ||
+            (request->asker != ASKER_NAMES && rollout->kind != ROLLOUT_OF_NAMES &&
+             (rollout->kind != kind || request->is_alone)))
             break;
         if (request->asker != ASKER_NAMES)
             rollout->kind = kind;
@@ -302,10 +305,37 @@ static void take_requests(struct rollout *rollout)
     }
 }
 
+/*
+ * Saves, if that is what is asked for next. What was written is then read as by a reload: from there on the
+ * configuration is that of the file in every respect.
+ */
+static void save_first(struct master *master)
+{
+    struct rollout *rollout = &master->rollout;
+    while (!list_is_empty(&rollout->waiting)) {
+        struct request *request = container_of(rollout->waiting.next, struct request, node);
+        if (request->asker != ASKER_SAVE)
+            return;
+        unsigned int status = save_configuration(master, &request->said);
+        const char *said = request->said.at != NULL ? request->said.at : "out of memory";
+        (status == 0 ? log_info : log_warning)("saveConfig: %s", said);
+        if (status == 0) {
+            request->asker = ASKER_DIRECTOR;
+            return;
+        }
+        requests_refuse_one(master, request, status, said);
+        list_remove(&request->node);
+        request_free(request);
+    }
+}
+
 static void begin(struct master *master)
 {
     struct rollout *rollout = &master->rollout;
     struct problems problems = {0};
+    save_first(master);
+    if (list_is_empty(&rollout->waiting))
+        return;
     take_requests(rollout);
     rollout->stage = ROLLOUT_PREPARING;
     if (rollout->current != NULL && rollout->kind == ROLLOUT_OF_FILE)

@@ -188,9 +188,9 @@ static void on_check(struct ev_loop *loop, struct ev_check *check, int events)
     struct rig *rig = check->data;
     if (rig->ticket == 0)
         return;
-    server_answer(rig->server, rig->ticket + 1000, &(struct call_result){true, 1, "wrong"});
+    server_answer(rig->server, rig->ticket + 1000, &(struct call_result){true, 0, 1, "wrong"});
     server_answer(rig->server, rig->ticket,
-                  &(struct call_result){rig->answers_at_once, 8, "file:1: bad"});
+                  &(struct call_result){rig->answers_at_once, 0, 8, "file:1: bad"});
     rig->ticket = 0;
 }
 
