@@ -17,7 +17,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmis
 TELL_VERSION = $(addprefix -D$(1)_VERSION=,$(patsubst %,'"%"',$(shell pkg-config --modversion $(2) 2>/dev/null)))
 BASE_CFLAGS := -std=c17 -D_GNU_SOURCE -Iinclude -fno-common -fno-strict-aliasing -pthread -g $(WARN) \
         -DGAIDAROS_VERSION='"$(VERSION)"' $(call TELL_VERSION,INIH,inih) $(call TELL_VERSION,LIBCAP,libcap)
-LIBS := -lev -linih -lmicrohttpd -ljansson -lcap -lcares -lssl -lcrypto -lm -pthread
+LIBS := -lev -linih -lmicrohttpd -ljansson -lcap -lcares -lssl -lcrypto -lcrypt -lm -pthread
 
 # Variants: release is what users get; san is release code under ASan and UBSan;
 # hooks is release code plus tests/hooks, through which tests hang, crash or shift a process;
@@ -34,7 +34,7 @@ LDFLAGS_fuzz    := -fsanitize=fuzzer,address,undefined
 CC_fuzz         := clang
 
 # What each kind of target needs of Debian's packages; nothing is listed that is not used.
-PACKAGES_BUILD := gcc libc6-dev pkg-config libev-dev libinih-dev libmicrohttpd-dev libjansson-dev libcap-dev \
+PACKAGES_BUILD := gcc libc6-dev pkg-config libev-dev libinih-dev libmicrohttpd-dev libjansson-dev libcap-dev libcrypt-dev \
         libc-ares-dev libssl-dev
 PACKAGES_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist curl wrk nginx-light \
         redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \

@@ -12,6 +12,8 @@ struct answer {
     unsigned int status;  /* of HTTP; 0 = none yet */
     const char *type;     /* Content-Type; static */
     const char *allow;    /* the methods that would do, with 405; static, NULL = none */
+    bool wants_password;  /* a browser shall ask for one */
+    unsigned int retry_s; /* when to try again; 0 = nothing is said of it */
     bool is_unknown_call; /* the call's name is known to no version of us */
     struct text body;
 };

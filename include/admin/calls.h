@@ -13,6 +13,12 @@
 #include "admin/viewer.h"
 #include "conf/edit.h"
 
+struct new_user {
+    const char *name, *password;
+    bool is_full;
+    const char *by; /* who asks, for the log */
+};
+
 /* What the doors cannot do themselves; handed in once by the director. */
 struct admin_actions {
     void *context;
@@ -29,6 +35,8 @@ struct admin_actions {
      * Asks for a change to the structure; as reload. The edit is copied.
      */
     int (*propose)(void *context, uint64_t ticket, const struct edit *edit);
+    /* Hashes the password on a thread, then proposes the user; as reload. The strings are copied. */
+    int (*add_user)(void *context, uint64_t ticket, const struct new_user *user);
     /* Asks master to write the running configuration to its files; as reload. */
     int (*save)(void *context, uint64_t ticket);
     /* Tells master to end as by TERM. */
@@ -51,6 +59,7 @@ enum call_verdict { CALL_ANSWERED, CALL_WAITS };
 struct call_request {
     const char *name;
     enum access access;
+    bool is_asked;    /* the door asks for a password */
     const char *by;   /* who makes it, for the log */
     const char *type; /* Content-Type or NULL */
     const char *body;

@@ -6,11 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/accounts.h"
 #include "admin/answer.h"
 #include "admin/calls.h"
 #include "base/list.h"
 
 struct MHD_Connection;
+struct server;
 
 #define EXCHANGE_MOST_BODY 65536
 
@@ -18,7 +20,12 @@ struct MHD_Connection;
 struct exchange {
     struct list_node node;             /* in the server's list while its call waits */
     struct MHD_Connection *connection; /* libmicrohttpd's */
-    enum access access;                /* what the door allows */
+    struct server *server;
+    bool is_control; /* it came through the control socket */
+    bool is_asked;   /* the door asks for a password: account says whose was right */
+    struct account account;
+    struct addr from;    /* AF_UNIX: the control socket's */
+    char *method, *path; /* owned; kept for a request that waits for its password */
     uint64_t ticket;
     struct text body; /* at most EXCHANGE_MOST_BODY of it */
     bool is_too_large;
@@ -26,8 +33,15 @@ struct exchange {
 };
 
 /* Returns NULL when memory is out. */
-struct exchange *exchange_new(struct MHD_Connection *connection, enum access access,
+struct exchange *exchange_new(struct MHD_Connection *connection, bool is_control,
                               uint64_t ticket);
+
+/* True when nobody is asked for a password for this path. */
+bool exchange_is_free(const char *path);
+
+/* Answers who is not let in. */
+void exchange_turn_away(struct exchange *exchange, enum account_verdict verdict,
+                        uint32_t retry_s);
 
 /* Takes it out of the list it may be in; NULL does nothing. */
 void exchange_free(struct exchange *exchange);

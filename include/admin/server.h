@@ -20,10 +20,13 @@ struct server *server_new(struct ev_loop *loop, const struct admin_actions *acti
 /*
  * Serves a listening socket, which the server then owns; master's duplicate goes on living.
  * is_control  its file permissions are the authentication: every call is allowed; without it
- *             the door is read-only
+ *             users are asked for their password, and while there are none the door is read-only
  * Returns 0, or -1 with errno (the socket is closed then).
  */
 int server_open_door(struct server *server, int fd, bool is_control);
+
+/* Who may open the doors from now on; copied. Before the first call nobody is asked. */
+void server_set_users(struct server *server, const struct model_admin *admin);
 
 /* Answers the call that waits with this ticket; does nothing when its caller has gone. */
 void server_answer(struct server *server, uint64_t ticket, const struct call_result *result);

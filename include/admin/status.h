@@ -20,7 +20,8 @@ struct status_reload {
 /* Everything a view needs; made afresh for each answer. Nothing in it is owned. */
 struct status {
     const struct model *model;
-    const struct model *written; /* what the file says; the model itself when no admin has changed it */
+    const struct model
+        *written; /* what the file says; the model itself when no admin has changed it */
     const struct bundle_rows *rows;
     const struct segment *segment;
     bool is_draining;    /* the director was told so, maybe before the segment says it */

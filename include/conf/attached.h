@@ -19,4 +19,8 @@ extern const struct value_kind value_certificates;
 bool attached_take(struct value_context *context, const char *path, size_t most_bytes,
                    struct model_file *out);
 
+/* As attached_take, of a file that others may not read. */
+bool attached_take_secret(struct value_context *context, const char *path, size_t most_bytes,
+                          struct model_file *out);
+
 #endif

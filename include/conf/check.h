@@ -12,6 +12,7 @@
 #define CHECK_MOST_GROUPS 4096
 #define CHECK_MOST_SERVICES 1024
 #define CHECK_MOST_DOORS 32 /* addresses of [admin]: they fit in one message to the director */
+#define CHECK_MOST_USERS 1000
 
 /* Adds what is wrong with the model in itself; looks at nothing outside it. */
 void model_check(const struct model *model, struct problems *problems);

@@ -18,8 +18,12 @@ struct file_bytes {
     dev_t device;
     ino_t inode;
     uid_t owner;
+    mode_t mode; /* permissions */
 };
 void file_bytes_fini(struct file_bytes *file);
+
+/* True when others than its owner and its group may read it. */
+bool file_is_open(const struct file_bytes *file);
 
 /*
  * Reads a regular file that group and others may not write.

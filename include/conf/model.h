@@ -111,6 +111,13 @@ struct model_user {
     bool is_full;
 };
 
+/* users_file: the users stand in it. */
+struct model_users_file {
+    struct model_file file;
+    struct model_user *users;
+    size_t n;
+};
+
 struct model_listen {
     struct addr address;
     const char *interface; /* "" = any */
@@ -122,8 +129,9 @@ struct model_listen {
 struct model_admin {
     struct model_listen *listens;
     size_t n_listens;
-    struct model_user *users; /* later issue: always none for now */
+    struct model_user *users; /* of [admin] itself */
     size_t n_users;
+    struct model_users_file users_file;
     int64_t refresh_ms;
     const char *title, *url;
 };

@@ -32,8 +32,8 @@
     NOW(delGroup, edit_delete_group, "service group", "delete a group that is not in force")                \
     NOW(saveConfig, run_save, "", "write what runs to the file, keeping a copy of the old")                 \
     NOW(shutdown, run_shutdown, "", "end the daemon as by TERM")                                            \
-    LATER(addUser, "name password access")                                                                  \
-    LATER(delUser, "name")                                                                                  \
+    NOW(addUser, edit_add_user, "name password access", "let somebody in: access is full or readonly")      \
+    NOW(delUser, edit_delete_user, "name", "let somebody in no more")                                       \
     LATER(killConnection, "id")
 /* clang-format on */
 

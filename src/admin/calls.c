@@ -168,8 +168,10 @@ enum call_verdict call_begin(const struct call_request *request,
     }
     if (request->access < call->access) {
         answer_refusal(answer, FORBIDDEN,
-                       "%s: this door is read-only; changes go by the control socket, "
-                       "as gaidarosctl makes them",
+                       request->is_asked
+                           ? "%s: this is for users with access full"
+                           : "%s: this door is read-only; changes go by the control socket, "
+                             "as gaidarosctl makes them",
                        call->name);
         return CALL_ANSWERED;
     }

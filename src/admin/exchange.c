@@ -2,6 +2,7 @@
 /* Checks one HTTP request, answers it. */
 #include "admin/exchange.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,15 +13,29 @@
 
 #define API "/api/"
 
-struct exchange *exchange_new(struct MHD_Connection *connection, enum access access,
+static void read_address(struct exchange *exchange)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info == NULL || info->client_addr == NULL)
+        return;
+    if (info->client_addr->sa_family == AF_INET)
+        memcpy(&exchange->from.in, info->client_addr, sizeof exchange->from.in);
+    else if (info->client_addr->sa_family == AF_INET6)
+        memcpy(&exchange->from.in6, info->client_addr, sizeof exchange->from.in6);
+}
+
+struct exchange *exchange_new(struct MHD_Connection *connection, bool is_control,
                               uint64_t ticket)
 {
     struct exchange *exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL)
         return NULL;
     exchange->connection = connection;
-    exchange->access = access;
+    exchange->is_control = is_control;
     exchange->ticket = ticket;
+    if (!is_control)
+        read_address(exchange);
     return exchange;
 }
 
@@ -29,6 +44,10 @@ void exchange_free(struct exchange *exchange)
     if (exchange == NULL)
         return;
     list_remove(&exchange->node);
+    free(exchange->method);
+    free(exchange->path);
+    if (exchange->body.at != NULL) /* it may have held a password */
+        explicit_bzero(exchange->body.at, exchange->body.length);
     text_fini(&exchange->body);
     answer_fini(&exchange->answer);
     free(exchange);
@@ -108,32 +127,88 @@ static void refuse_method(struct answer *answer, const char *allow)
     answer->allow = allow;
 }
 
+static struct viewer viewer_of(const struct exchange *exchange)
+{
+    if (exchange->is_asked)
+        return (struct viewer){.access = exchange->account.access,
+                               .user = exchange->account.name,
+                               .token = exchange->account.token};
+    return (struct viewer){.access = exchange->is_control ? ACCESS_FULL : ACCESS_READONLY,
+                           .token = ""};
+}
+
+bool exchange_is_free(const char *path)
+{
+    return strcmp(path, "/healthz") == 0;
+}
+
+void exchange_turn_away(struct exchange *exchange, enum account_verdict verdict,
+                        uint32_t retry_s)
+{
+    struct answer *answer = &exchange->answer;
+    if (verdict == ACCOUNT_TOO_MANY) {
+        answer_refusal(answer, MHD_HTTP_TOO_MANY_REQUESTS,
+                       "too many wrong passwords from this address: try again in %u s",
+                       (unsigned int)retry_s);
+        answer->retry_s = retry_s;
+    } else if (verdict == ACCOUNT_BUSY) {
+        answer_refusal(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+                       "too many passwords wait to be looked at");
+        answer->retry_s = 1;
+    } else {
+        answer_refusal(answer, MHD_HTTP_UNAUTHORIZED, "a name and a password are needed");
+        answer->wants_password = true;
+    }
+}
+
 static void answer_get(struct exchange *exchange, const char *path,
                        const struct admin_actions *actions)
 {
     struct status status;
     bool is_there = actions->look(actions->context, &status);
-    const struct viewer viewer = {.access = exchange->access, .token = ""};
+    const struct viewer viewer = viewer_of(exchange);
     route_answer(path, is_there ? &status : NULL, &viewer, &exchange->answer);
 }
 
-/* Only browsers send these. No page of ours makes calls yet, so it is another site's that does. */
+static const char *header_of(const struct exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+/* Only browsers send these. */
 static bool is_from_browser(const struct exchange *exchange)
 {
-    static const char *const names[] = {"Origin", "Sec-Fetch-Site"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, names[i]) !=
-            NULL)
-            return true;
-    return false;
+    return header_of(exchange, "Origin") != NULL ||
+           header_of(exchange, "Sec-Fetch-Site") != NULL;
+}
+
+/* Another site's page can make a browser call with the password it remembers, but does not know the token. */
+static bool is_forged(const struct exchange *exchange)
+{
+    return is_from_browser(exchange) &&
+           !account_has_token(&exchange->account, header_of(exchange, "X-Gaidaros-Token"));
+}
+
+/* Who makes the call, for the log. */
+static void print_caller(char *out, size_t bytes, const struct exchange *exchange)
+{
+    char from[ADDR_TEXT_BYTES];
+    if (exchange->is_control)
+        snprintf(out, bytes, "the control socket");
+    else
+        snprintf(out, bytes, "%s at %s", exchange->is_asked ? exchange->account.name : "nobody",
+                 addr_print(from, &exchange->from));
 }
 
 static enum call_verdict begin_call(struct exchange *exchange, const char *name,
                                     const struct admin_actions *actions)
 {
     struct answer *answer = &exchange->answer;
-    if (is_from_browser(exchange)) {
-        answer_refusal(answer, MHD_HTTP_FORBIDDEN, "%s: a web page may not make calls", name);
+    char by[192];
+    if (is_forged(exchange)) {
+        answer_refusal(answer, MHD_HTTP_FORBIDDEN,
+                       "%s: a web page may not make calls but for our own, with its token",
+                       name);
         return CALL_ANSWERED;
     }
     if (exchange->is_too_large) {
@@ -141,11 +216,12 @@ static enum call_verdict begin_call(struct exchange *exchange, const char *name,
                        EXCHANGE_MOST_BODY);
         return CALL_ANSWERED;
     }
+    print_caller(by, sizeof by, exchange);
     const struct call_request request = {
         .name = name,
-        .access = exchange->access,
-        .by =
-            "the control socket", /* the one door through which calls come until there are users */
+        .access = viewer_of(exchange).access,
+        .is_asked = exchange->is_asked,
+        .by = by,
         .type = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
                                             MHD_HTTP_HEADER_CONTENT_TYPE),
         .body = exchange->body.at,
@@ -208,6 +284,14 @@ bool exchange_send(struct exchange *exchange)
         MHD_add_response_header(response, headers[i][0], headers[i][1]);
     if (answer->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+    if (answer->wants_password)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                "Basic realm=\"gaidaros\", charset=\"UTF-8\"");
+    if (answer->retry_s > 0) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%u", answer->retry_s);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
     enum MHD_Result result = MHD_queue_response(exchange->connection, answer->status, response);
     MHD_destroy_response(response);
     return result == MHD_YES;

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { BAD_REQUEST = 400, MOST_BYTES = 4096 };
+#include "conf/users.h"
+
+enum { BAD_REQUEST = 400, MOST_BYTES = 4096, PASSWORD_MOST = 500 };
 
 /* A field that becomes part of a line of the configuration. */
 static bool check_line(const struct call_request *request, const char *name, const char *value,
@@ -136,4 +138,28 @@ enum call_verdict edit_delete_user(const struct call_request *request,
                                    const struct admin_actions *actions, struct answer *answer)
 {
     return propose(request, fields, actions, answer, &(struct edit){.kind = EDIT_DELETE_USER});
+}
+
+enum call_verdict edit_add_user(const struct call_request *request, const struct fields *fields,
+                                const struct admin_actions *actions, struct answer *answer)
+{
+    struct new_user user = {.name = fields_find(fields, "name"),
+                            .password = fields_find(fields, "password"),
+                            .by = request->by};
+    const char *access = fields_find(fields, "access");
+    user.is_full = strcmp(access, "full") == 0;
+    if (!users_is_name(user.name))
+        answer_refusal(answer, BAD_REQUEST,
+                       "%s: a user's name is one word of up to 49 bytes, without quotes, ':' "
+                       "and '#'",
+                       request->name);
+    else if (!user.is_full && strcmp(access, "readonly") != 0)
+        answer_refusal(answer, BAD_REQUEST, "%s: access is full or readonly", request->name);
+    else if (*user.password == '\0' || strlen(user.password) > PASSWORD_MOST)
+        answer_refusal(answer, BAD_REQUEST, "%s: a password has 1 to %d bytes", request->name,
+                       PASSWORD_MOST);
+    else
+        return call_wait(request, actions->add_user(actions->context, request->ticket, &user),
+                         answer);
+    return CALL_ANSWERED;
 }

@@ -31,6 +31,7 @@ struct server {
     struct list_node doors, clients, waiting;
     struct ev_timer sweep; /* runs while there are clients */
     uint64_t last_ticket;
+    struct accounts *accounts;
 };
 
 struct door {
@@ -39,7 +40,7 @@ struct door {
     struct MHD_Daemon *daemon;
     struct ev_io watch;
     struct ev_timer timer;
-    enum access access;
+    bool is_control;
 };
 
 /* An open connection. Owner: libmicrohttpd, as the socket's context. */
@@ -131,6 +132,30 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     return exchange_send(exchange) ? MHD_YES : MHD_NO;
 }
 
+/* Answers the request, or has it wait: for its password to be looked at, or for master. */
+static enum call_verdict admit(struct server *server, struct exchange *exchange,
+                               const char *method, const char *path)
+{
+    exchange->is_asked = !exchange->is_control && !exchange_is_free(path) &&
+                         accounts_are_asked(server->accounts);
+    if (!exchange->is_asked)
+        return exchange_dispatch(exchange, method, path, &server->actions);
+    const char *header = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_AUTHORIZATION);
+    exchange->method = strdup(method);
+    exchange->path = strdup(path);
+    enum account_verdict verdict = ACCOUNT_BUSY;
+    if (exchange->method != NULL && exchange->path != NULL)
+        verdict = accounts_check(server->accounts, header, &exchange->from, exchange,
+                                 &exchange->account);
+    if (verdict == ACCOUNT_WAITS)
+        return CALL_WAITS;
+    if (verdict == ACCOUNT_FINE)
+        return exchange_dispatch(exchange, method, path, &server->actions);
+    exchange_turn_away(exchange, verdict, exchange->account.retry_s);
+    return CALL_ANSWERED;
+}
+
 /* Called when the head of a request is here, for each piece of its body, when it is whole, and after a wait. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method, const char *version,
@@ -140,10 +165,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct server *server = door->server;
     struct exchange *exchange = *exchange_slot;
     if (exchange == NULL) {
-        exchange = exchange_new(connection, door->access, ++server->last_ticket);
+        exchange = exchange_new(connection, door->is_control, ++server->last_ticket);
         *exchange_slot = exchange;
         if (exchange == NULL)
             return MHD_NO;
+        exchange->server = server;
         return exchange_check(exchange, path, version) ? MHD_YES : send_answer(exchange);
     }
     if (*length > 0) {
@@ -154,7 +180,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     set_since(connection, 0);
     if (exchange->answer.status != 0)
         return send_answer(exchange);
-    if (exchange_dispatch(exchange, method, path, &server->actions) == CALL_ANSWERED)
+    if (admit(server, exchange, method, path) == CALL_ANSWERED)
         return send_answer(exchange);
     list_append(&server->waiting, &exchange->node);
     MHD_suspend_connection(connection);
@@ -164,8 +190,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 static void on_completed(void *context, struct MHD_Connection *connection, void **exchange_slot,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)context;
     (void)code;
+    const struct door *door = context;
+    if (*exchange_slot != NULL)
+        accounts_forget(door->server->accounts, *exchange_slot);
     exchange_free(*exchange_slot);
     *exchange_slot = NULL;
     set_since(connection, clock_now_ns());
@@ -179,6 +207,33 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
+static void resume(struct exchange *exchange)
+{
+    list_remove(&exchange->node);
+    MHD_resume_connection(exchange->connection);
+}
+
+static void run_doors(struct server *server)
+{
+    LIST_FOREACH(node, &server->doors)
+        run_door(container_of(node, struct door, node));
+}
+
+/* A password has been looked at. The request goes on, or its answer says why not. */
+static void on_account(void *owner, enum account_verdict verdict, const struct account *account)
+{
+    struct exchange *exchange = owner;
+    struct server *server = exchange->server;
+    exchange->account = *account;
+    if (verdict != ACCOUNT_FINE)
+        exchange_turn_away(exchange, verdict, account->retry_s);
+    else if (exchange_dispatch(exchange, exchange->method, exchange->path, &server->actions) ==
+             CALL_WAITS)
+        return;
+    resume(exchange);
+    run_doors(server);
+}
+
 struct server *server_new(struct ev_loop *loop, const struct admin_actions *actions)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -190,6 +245,11 @@ struct server *server_new(struct ev_loop *loop, const struct admin_actions *acti
     list_init(&server->clients);
     list_init(&server->waiting);
     ev_timer_init(&server->sweep, on_sweep, SWEEP_S, SWEEP_S);
+    server->accounts = accounts_new(loop, on_account);
+    if (server->accounts == NULL) {
+        free(server);
+        return NULL;
+    }
     return server;
 }
 
@@ -210,7 +270,7 @@ int server_open_door(struct server *server, int fd, bool is_control)
     if (door == NULL || sock_listen(fd, DOOR_BACKLOG) != 0)
         goto fail;
     door->server = server;
-    door->access = is_control ? ACCESS_FULL : ACCESS_READONLY;
+    door->is_control = is_control;
     door->daemon = start_daemon(door, fd);
     if (door->daemon == NULL)
         goto fail;
@@ -229,18 +289,6 @@ fail:;
     close(fd);
     errno = reason;
     return -1;
-}
-
-static void resume(struct exchange *exchange)
-{
-    list_remove(&exchange->node);
-    MHD_resume_connection(exchange->connection);
-}
-
-static void run_doors(struct server *server)
-{
-    LIST_FOREACH(node, &server->doors)
-        run_door(container_of(node, struct door, node));
 }
 
 void server_answer(struct server *server, uint64_t ticket, const struct call_result *result)
@@ -285,5 +333,11 @@ void server_free(struct server *server)
         free(door);
     }
     ev_timer_stop(server->loop, &server->sweep);
+    accounts_free(server->accounts);
     free(server);
+}
+
+void server_set_users(struct server *server, const struct model_admin *admin)
+{
+    accounts_set(server->accounts, admin);
 }

@@ -19,13 +19,15 @@ static const struct conf_file *find(const struct conf_store *store, const char *
 
 /* Reads the file into the store's arena; false with a sentence in why. */
 static bool read_into(struct conf_store *store, const char *path, size_t most_bytes,
-                      struct conf_file *file, struct text *why)
+                      bool is_secret, struct conf_file *file, struct text *why)
 {
     struct file_bytes read;
     struct text fault = {0};
     text_printf(why, "%s ", path);
     if (file_read(path, 0, &read, &fault) != 0) {
         text_add(why, fault.at != NULL ? fault.at : "cannot be read");
+    } else if (is_secret && file_is_open(&read)) {
+        text_printf(why, "may be read by others (mode %04o): chmod o-r", (unsigned)read.mode);
     } else if (read.length > most_bytes) {
         text_printf(why, "is larger than %zu KiB", most_bytes >> 10);
     } else {
@@ -40,8 +42,8 @@ static bool read_into(struct conf_store *store, const char *path, size_t most_by
     return file->file.bytes != NULL;
 }
 
-bool attached_take(struct value_context *context, const char *path, size_t most_bytes,
-                   struct model_file *out)
+static bool take(struct value_context *context, const char *path, size_t most_bytes,
+                 bool is_secret, struct model_file *out)
 {
     struct conf_store *store = context->store;
     const char *whole;
@@ -62,7 +64,7 @@ bool attached_take(struct value_context *context, const char *path, size_t most_
             text_add(context->why, "out of memory");
             return false;
         }
-        if (!read_into(store, whole, most_bytes, file, context->why))
+        if (!read_into(store, whole, most_bytes, is_secret, file, context->why))
             return false;
         text_clear(context->why);
         file->next = store->files;
@@ -71,6 +73,18 @@ bool attached_take(struct value_context *context, const char *path, size_t most_
     }
     *out = known->file;
     return true;
+}
+
+bool attached_take(struct value_context *context, const char *path, size_t most_bytes,
+                   struct model_file *out)
+{
+    return take(context, path, most_bytes, false, out);
+}
+
+bool attached_take_secret(struct value_context *context, const char *path, size_t most_bytes,
+                          struct model_file *out)
+{
+    return take(context, path, most_bytes, true, out);
 }
 
 static bool parse_certificates(struct value_context *context, const char *value, void *field)

@@ -17,6 +17,7 @@
 #include "conf/reader.h"
 #include "conf/store.h"
 #include "conf/surroundings.h"
+#include "conf/users.h"
 
 /* ---- what the reader hands on ---- */
 
@@ -28,6 +29,7 @@ struct collector {
     struct conf_section *current; /* NULL: an unknown one, its keys are passed over */
     struct file_bytes main;       /* bytes given back; who owns it is compared with */
     bool is_included;
+    const struct file_bytes *reading; /* NULL: no file */
 };
 
 static void collect_no_memory(struct collector *collector)
@@ -137,6 +139,12 @@ static void on_pair(void *argument, const char *key, const char *value,
         refuse_key(collector, section, key, origin);
     else if (store_add_line(collector->store, section, row, value, origin) == NULL)
         collect_no_memory(collector);
+    else if (row->kind == &value_user && collector->reading != NULL &&
+             file_is_open(collector->reading))
+        problems_add(collector->problems, origin, section->title, key,
+                     "a file that holds password hashes may not be read by others (mode %04o): "
+                     "chmod o-r",
+                     (unsigned)collector->reading->mode);
 }
 
 static void collect(struct collector *collector, const char *file, const char *bytes,
@@ -148,6 +156,14 @@ static void collect(struct collector *collector, const char *file, const char *b
 }
 
 /* ---- files ---- */
+
+static void collect_bytes(struct collector *collector, const char *name,
+                          const struct file_bytes *file)
+{
+    collector->reading = file;
+    collect(collector, name, file->bytes, file->length);
+    collector->reading = NULL;
+}
 
 /* False when this very file was read before: a loop, or named twice. */
 static bool is_first_reading(struct collector *collector, const struct file_bytes *file)
@@ -189,7 +205,7 @@ static void collect_included(struct collector *collector, const struct conf_line
         if (name == NULL)
             collect_no_memory(collector);
         else
-            collect(collector, name, file.bytes, file.length);
+            collect_bytes(collector, name, &file);
     }
     file_bytes_fini(&file);
     text_fini(&why);
@@ -238,8 +254,7 @@ static void collect_file(struct collector *collector)
     if (file_read(collector->store->path, 0, &collector->main, &why) != 0) {
         problems_add(collector->problems, &whole, NULL, NULL, "%s", why.at);
     } else if (is_first_reading(collector, &collector->main)) {
-        collect(collector, collector->store->path, collector->main.bytes,
-                collector->main.length);
+        collect_bytes(collector, collector->store->path, &collector->main);
         collect_includes(collector);
     }
     file_bytes_fini(&collector->main);

@@ -418,9 +418,34 @@ static void check_listeners(struct check *check)
     free(all);
 }
 
+static const struct model_user *user_at(const struct model_admin *admin, size_t i)
+{
+    return i < admin->n_users ? &admin->users[i] : &admin->users_file.users[i - admin->n_users];
+}
+
+/* Names are told apart over [admin] and the users_file. */
+static void check_users(const struct check *check)
+{
+    const struct model_admin *admin = &check->model->admin;
+    const struct conf_section *section =
+        store_find_section(check->model->store, SECTION_ADMIN, "");
+    size_t n = admin->n_users + admin->users_file.n;
+    if (n > CHECK_MOST_USERS) {
+        problems_add(check->problems, &section->origin, "admin", NULL,
+                     "%zu users are more than %d", n, CHECK_MOST_USERS);
+        return;
+    }
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(user_at(admin, i)->name, user_at(admin, k)->name) == 0)
+                problems_add(check->problems, &section->origin, "admin", "user",
+                             "user %s is named twice", user_at(admin, i)->name);
+}
+
 static void check_admin(const struct check *check)
 {
     const struct model_admin *admin = &check->model->admin;
+    check_users(check);
     const char *key = DIRECTIVE_OF(SECTION_ADMIN, model_admin, listens)->key;
     if (admin->n_listens > CHECK_MOST_DOORS)
         problems_add(check->problems, &admin->listens[CHECK_MOST_DOORS].origin, "admin", key,
@@ -430,8 +455,9 @@ static void check_admin(const struct check *check)
         char printed[ADDR_TEXT_BYTES];
         if (!addr_is_loopback(&listen->address) && !listen->insecure)
             problems_add(check->problems, &listen->origin, "admin", key,
-                         "%s lies beyond loopback: write the word insecure behind it to show "
-                         "the page to everybody (tls and users are not yet supported)",
+                         "%s lies beyond loopback, where passwords could be read on their way: "
+                         "write the word insecure behind it to allow that (tls is not yet "
+                         "supported here)",
                          addr_print(printed, &listen->address));
     }
 }

@@ -12,6 +12,7 @@
 #include "conf/endpoints.h"
 #include "conf/networks.h"
 #include "conf/talk.h"
+#include "conf/users.h"
 
 #define FIELD(type, member)                                                                    \
     .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
@@ -102,10 +103,10 @@ static const struct directive rows[] = {
       .says = "Address of the status page; one beyond loopback needs the word insecure behind it." },
     { SECTION_ADMIN, "certificate", &value_other, .def = "", .is_later = true,
       .says = "Certificate of the page's HTTPS." },
-    { SECTION_ADMIN, "user", &value_other, .def = "", .repeats = true, .is_later = true,
-      .says = "Name, crypt(3) hash, and full or readonly." },
-    { SECTION_ADMIN, "users_file", &value_other, .def = "", .is_later = true,
-      .says = "File with the same three fields, one user a line." },
+    { SECTION_ADMIN, "user", &value_user, LIST(model_admin, users, n_users), .def = "",
+      .says = "Name, crypt(3) hash as gaidarosctl hash makes it, and full or readonly: with any user, the doors but the control socket ask for a password. The file must not be readable by others." },
+    { SECTION_ADMIN, "users_file", &value_users_file, FIELD(model_admin, users_file), .def = "",
+      .says = "File with the same three fields, one user a line; it must not be readable by others." },
     { SECTION_ADMIN, "refresh", &value_duration, FIELD(model_admin, refresh_ms), .def = "5s", .min = "1s", .max = "1d",
       .says = "How often the page renews itself." },
     { SECTION_ADMIN, "title", &value_text, FIELD(model_admin, title), .def = "gaidaros", .max = "200",

@@ -381,11 +381,21 @@ static bool delete_service(struct work *work)
 
 /* ---- users ---- */
 
+static const struct model_user *user_at(const struct model_admin *admin, size_t i)
+{
+    return i < admin->n_users ? &admin->users[i] : &admin->users_file.users[i - admin->n_users];
+}
+
+static size_t count_users(const struct model *model)
+{
+    return model->admin.n_users + model->admin.users_file.n;
+}
+
 static const struct model_user *find_user(const struct model *model, const char *name)
 {
-    for (size_t i = 0; i < model->admin.n_users; i++)
-        if (strcmp(model->admin.users[i].name, name) == 0)
-            return &model->admin.users[i];
+    for (size_t i = 0; i < count_users(model); i++)
+        if (strcmp(user_at(&model->admin, i)->name, name) == 0)
+            return user_at(&model->admin, i);
     return NULL;
 }
 
@@ -430,12 +440,12 @@ static bool delete_user(struct work *work)
     const struct directive *row = directives_find(SECTION_ADMIN, "user");
     struct conf_section *admin = store_find_section(work->store, SECTION_ADMIN, "");
     if (find_user(model, edit->name) == NULL) {
-        const char **names = calloc(model->admin.n_users + 1, sizeof *names);
+        const char **names = calloc(count_users(model) + 1, sizeof *names);
         if (names == NULL)
             return refuse_memory(work);
-        for (size_t i = 0; i < model->admin.n_users; i++)
-            names[i] = model->admin.users[i].name;
-        refuse_unknown(work, "user", edit->name, names, model->admin.n_users);
+        for (size_t i = 0; i < count_users(model); i++)
+            names[i] = user_at(&model->admin, i)->name;
+        refuse_unknown(work, "user", edit->name, names, count_users(model));
         free(names);
         return false;
     }
@@ -445,7 +455,7 @@ static bool delete_user(struct work *work)
                       "user '%s' stands in the users_file: delete it there, then reload",
                       edit->name);
     /* Without any user the door would be open to everybody for reading. */
-    if (model->admin.n_users == 1)
+    if (count_users(model) == 1)
         return refuse(work, CONFLICT,
                       "%s is the last user: without one nobody would be asked "
                       "for a password any more",

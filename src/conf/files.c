@@ -18,6 +18,11 @@ void file_bytes_fini(struct file_bytes *file)
     *file = (struct file_bytes){0};
 }
 
+bool file_is_open(const struct file_bytes *file)
+{
+    return (file->mode & S_IROTH) != 0;
+}
+
 static const char *type_word(mode_t mode)
 {
     if (S_ISDIR(mode))
@@ -53,6 +58,7 @@ static int file_examine(int fd, struct file_bytes *out, struct text *why)
     out->device = status.st_dev;
     out->inode = status.st_ino;
     out->owner = status.st_uid;
+    out->mode = status.st_mode & 07777;
     return 0;
 }
 

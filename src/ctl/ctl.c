@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The program gaidarosctl: talks to a running daemon over its control socket. */
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/text.h"
+#include "ctl/passhash.h"
 #include "ctl/words.h"
 #include "net/ask.h"
 
@@ -25,16 +30,40 @@ struct order {
     int n_words;
 };
 
-/* What gaidarosctl itself makes of the daemon's figures; every other word is a call of the daemon's. */
+static int wrong_usage(const char *what)
+{
+    fprintf(stderr, "gaidarosctl: %s; see gaidarosctl -h\n", what);
+    return WRONG_USAGE;
+}
+
+static int run_check(const struct order *order);
+
+static int run_hash(const struct order *order)
+{
+    return order->n_words > 1 ? wrong_usage("a password is not written on the command line")
+                              : passhash_run();
+}
+
+/* What gaidarosctl itself does; every other word is a call of the daemon's. */
 struct command {
-    const char *word;
-    const char *text_path, *json_path; /* what GET brings for -o text, -o json */
+    const char *word, *arguments;
+    const char *text_path,
+        *json_path; /* what GET brings for -o text, -o json; NULL: there is no such form */
+    int (*run)(const struct order *order); /* in place of a path */
     const char *says;
 };
 
+/* clang-format off */
 static const struct command commands[] = {
-    {"status", "/running.txt", "/running.json", "show services, hosts and workers"},
+    {"status", "", "/running.txt", "/running.json", NULL, "show services, hosts and workers"},
+    {"config", "", "/config", NULL, NULL, "show the configuration as the file said, defaults filled in"},
+    {"running", "", "/config/running", NULL, NULL, "show the configuration as it is now"},
+    {"diff", "", "/config/diff", NULL, NULL, "show what a restart would lose, as a unified diff"},
+    {"metrics", "", "/metrics", NULL, NULL, "show all figures in Prometheus' text format"},
+    {"check", "FILE", NULL, NULL, run_check, "check a configuration file; no daemon is asked"},
+    {"hash", "", NULL, NULL, run_hash, "make the hash of a password for a user line"},
 };
+/* clang-format on */
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 
@@ -66,7 +95,7 @@ static void print_help(void)
            "\n"
            "commands:\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-14s  %s\n", commands[i].word, commands[i].says);
+        printf("  %-7s %-6s  %s\n", commands[i].word, commands[i].arguments, commands[i].says);
     printf(
         "\ncalls (a field in [] may be left out; a name is that of all addresses of a host,\n"
         "or NAME@ADDRESS):\n");
@@ -81,12 +110,6 @@ static void print_help(void)
            "  -h, --help              print this\n"
            "\n"
            "exit status: 0 done, 1 refused, 2 wrong usage, 3 no daemon answers\n");
-}
-
-static int wrong_usage(const char *what)
-{
-    fprintf(stderr, "gaidarosctl: %s; see gaidarosctl -h\n", what);
-    return WRONG_USAGE;
 }
 
 static const struct command *command_find(const char *word)
@@ -105,13 +128,52 @@ static int no_daemon(struct text *why)
     return NO_DAEMON;
 }
 
+/* In the child: the daemon's own program, beside this one, in sbin beside its folder, or as it is found by its name. */
+static void become_daemon_program(char *file)
+{
+    char path[PATH_MAX];
+    char *const words[] = {"gaidaros", "-t", "-c", file, NULL};
+    static const char *const places[] = {"gaidaros", "../sbin/gaidaros"};
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 32);
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    for (size_t i = 0; length > 0 && i < sizeof places / sizeof *places; i++) {
+        snprintf(path + length, 32, "%s", places[i]);
+        (void)execv(path, words);
+    }
+    (void)execvp(words[0], words);
+    fprintf(stderr, "gaidarosctl: gaidaros cannot be run: %s\n", strerror(errno));
+}
+
+static int run_check(const struct order *order)
+{
+    int status;
+    if (order->n_words != 2)
+        return wrong_usage("check takes one FILE");
+    pid_t child = fork();
+    if (child == 0) {
+        become_daemon_program(order->words[1]);
+        _exit(REFUSED);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        fprintf(stderr, "gaidarosctl: %s\n", strerror(errno));
+        return REFUSED;
+    }
+    /* 3 means something else here: that no daemon answers. */
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? DONE : REFUSED;
+}
+
 static int run_command(const struct command *command, const struct order *order)
 {
     struct ask_answer answer = {0};
     struct text why = {0};
     const char *path = order->is_json ? command->json_path : command->text_path;
+    if (command->run != NULL)
+        return command->run(order);
     if (order->n_words > 1)
         return wrong_usage("too many words");
+    if (path == NULL)
+        return wrong_usage("this has no JSON form");
     if (ask(order->socket, "GET", path, NULL, &answer, &why) != 0)
         return no_daemon(&why);
     bool is_fine = answer.status == 200;

@@ -2,7 +2,9 @@
 /* What the doors ask of the director, and how master's answers find those who asked. */
 #include "director/desk.h"
 
+#include <crypt.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +65,77 @@ static int propose(void *context, uint64_t ticket, const struct edit *edit)
     return result;
 }
 
+/* A password on its way to the thread that hashes it, and back. */
+struct hashing {
+    struct director *d;
+    uint64_t ticket;
+    char *name, *password, *by; /* owned */
+    bool is_full;
+    char hash[CRYPT_OUTPUT_SIZE];
+};
+
+static void free_hashing(struct hashing *job)
+{
+    if (job->password != NULL)
+        explicit_bzero(job->password, strlen(job->password));
+    free(job->password);
+    free(job->name);
+    free(job->by);
+    free(job);
+}
+
+/* On the thread. The hash stays empty when it cannot be made. */
+static void hash_password(void *argument)
+{
+    struct hashing *job = argument;
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    struct crypt_data *data = calloc(1, sizeof *data);
+    if (data != NULL && crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof setting) != NULL) {
+        const char *made = crypt_r(job->password, setting, data);
+        if (made != NULL && made[0] != '*')
+            snprintf(job->hash, sizeof job->hash, "%s", made);
+    }
+    if (data != NULL)
+        explicit_bzero(data, sizeof *data);
+    free(data);
+}
+
+static void on_password_hashed(void *argument)
+{
+    struct hashing *job = argument;
+    struct text value = {0};
+    text_printf(&value, "%s %s", job->hash, job->is_full ? "full" : "readonly");
+    const struct edit edit = {
+        .kind = EDIT_ADD_USER, .name = job->name, .value = value.at, .by = job->by};
+    const struct call_result failed = {.status = 500,
+                                       .message = "the password cannot be hashed"};
+    bool is_fine = job->hash[0] != '\0' && !value.failed;
+    if (!is_fine || propose(job->d, job->ticket, &edit) != 0)
+        server_answer(job->d->server, job->ticket, &failed);
+    text_fini(&value);
+    free_hashing(job);
+}
+
+static int add_user(void *context, uint64_t ticket, const struct new_user *user)
+{
+    struct director *d = context;
+    struct hashing *job = calloc(1, sizeof *job);
+    if (job == NULL)
+        return -1;
+    *job = (struct hashing){.d = d,
+                            .ticket = ticket,
+                            .name = strdup(user->name),
+                            .password = strdup(user->password),
+                            .by = strdup(user->by),
+                            .is_full = user->is_full};
+    if (job->name != NULL && job->password != NULL && job->by != NULL &&
+        task_submit(d->tasks, hash_password, on_password_hashed, job) == 0)
+        return 0;
+    free_hashing(job);
+    errno = ENOMEM;
+    return -1;
+}
+
 static void ask_shutdown(void *context)
 {
     const struct message message = {.kind = MSG_SHUTDOWN};
@@ -119,6 +192,7 @@ void desk_actions(struct admin_actions *out, struct director *d)
         .reload = ask_reload,
         .reopen = ask_reopen,
         .propose = propose,
+        .add_user = add_user,
         .save = ask_save,
         .shutdown = ask_shutdown,
         .changed = tell_of_change,

@@ -210,6 +210,7 @@ static void commit(struct director *d, uint64_t generation)
     log_set_level((enum log_level)d->current.model->global.log_level);
     set_beat(d, d->current.model->global.stuck_timeout_ms);
     resolver_settle(d->resolver, d->current.model);
+    server_set_users(d->server, &d->current.model->admin);
     /* Before the rows of hosts that left are free for others. */
     if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
         log_error("cannot check the hosts: %s; starting anew", strerror(errno));

@@ -25,6 +25,10 @@ host = a 127.0.0.1:9
 """
 
 
+# Of the password "secret".
+HASH = ("$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.")
+
+
 @dataclass
 class Case:
     """`text` marks each line at fault with `@@`; `where` tells what its report says behind FILE:LINE:."""
@@ -264,12 +268,21 @@ LIMIT_CASES += [
     case("bind_of_client_and_another", "[group main] bind:", "client", group="bind = 127.0.0.1\n@@bind = client"),
     case("bind_twice", "[group main] bind:", "twice", group="bind = 127.0.0.1\n@@bind = 127.0.0.1"),
     of_service("listen_name", "listen = name.example:80", "not a name"),
+    of_admin("user_plain", "user = eve secret full", "gaidarosctl hash"),
+    of_admin("user_des", "user = eve ab01FAX.bQRSU full", "gaidarosctl hash"),
+    of_admin("user_md5", "user = eve $1$saltsalt$qjXMvbEw8oaL.CzflDtaK/ full", "gaidarosctl hash"),
+    of_admin("user_cut", "user = eve $6$abcdefgh$ltjgWl6579NluT full", "not whole"),
+    of_admin("user_access", f"user = eve {HASH} most", "full readonly"),
+    of_admin("user_words", f"user = eve {HASH}", "needs a name"),
+    of_admin("user_colon", f"user = e:ve {HASH} full", "one word"),
+    case("user_twice", "[admin] user:", "named twice", admin=f"user = eve {HASH} full\nuser = eve {HASH} readonly"),
+    of_admin("users_file_none", "users_file = none", "cannot be opened"),
     of_admin("admin_listen_name", "listen = localhost:7001", "not a name"),
 ]
 
 LATER = "not yet supported"
 LATER_GLOBAL = ["cache = /tmp", "locale = de"]
-LATER_ADMIN = ["certificate = a.pem", "user = admin x full", "users_file = users", "listen = 127.0.0.1:7001 tls"]
+LATER_ADMIN = ["certificate = a.pem", "listen = 127.0.0.1:7001 tls"]
 LATER_SERVICE = [
     "protocol = udp", "route = sni a.example main", "handshake_timeout = 5s",
     "certificate = a.pem", "tls_min = 1.3", "tls_ciphers = HIGH", "tls_alpn = h2", "client_ca = ca.pem",
