@@ -48,15 +48,8 @@ struct rollout {
 void rollout_init(struct master *master);
 void rollout_fini(struct master *master);
 
-/* Asks for a configuration to be read and brought to all. */
-void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid);
-
-/*
- * Asks for a change to the current configuration, in the order of arrival among edits and reloads.
- * edit  as edit_decode reads it; copied
- */
-void rollout_request_edit(struct master *master, uint64_t number, pid_t pid, const void *edit,
-                          size_t length);
+/* Nothing is under way, somebody waits: whose turn it is gets what he asked for. */
+void rollout_begin(struct master *master);
 
 /* Names of hosts mean something else now: what is being prepared begins again with that, else the current one does. */
 void rollout_renew(struct master *master);

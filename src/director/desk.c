@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/editcode.h"
-#include "director/context.h"
+#include "director/parts.h"
 
 static bool look(void *context, struct status *out)
 {

@@ -23,7 +23,7 @@
 #include "base/task.h"
 #include "conf/bundle.h"
 #include "conf/store.h"
-#include "director/context.h"
+#include "director/parts.h"
 #include "director/desk.h"
 #include "net/poller.h"
 

@@ -28,6 +28,7 @@
 #include "master/requests.h"
 #include "master/stop.h"
 #include "master/trial.h"
+#include "master/turns.h"
 #include "master/versions.h"
 
 #define HOUSEKEEPING_S 0.1
@@ -74,16 +75,16 @@ static void on_message(void *context, struct child *child, struct received *mess
         return;
     case MSG_RELOAD:
         if (is_director)
-            rollout_request(master, ASKER_DIRECTOR, message->head.number, child->pid);
+            turns_request(master, ASKER_DIRECTOR, message->head.number, child->pid);
         return;
     case MSG_PROPOSE:
         if (is_director)
-            rollout_request_edit(master, message->head.number, child->pid, message->payload,
-                                 message->length);
+            turns_request_edit(master, message->head.number, child->pid, message->payload,
+                               message->length);
         return;
     case MSG_SAVE:
         if (is_director)
-            rollout_request(master, ASKER_SAVE, message->head.number, child->pid);
+            turns_request(master, ASKER_SAVE, message->head.number, child->pid);
         return;
     case MSG_REOPEN:
         if (is_director)
@@ -186,7 +187,7 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watch, int revents
     switch (watch->signum) {
     case SIGHUP:
         log_info("reload asked for by signal");
-        rollout_request(master, ASKER_SIGNAL, 0, 0);
+        turns_request(master, ASKER_SIGNAL, 0, 0);
         break;
     case SIGQUIT:
         stop_begin(master, STOP_AT_LEISURE);
@@ -404,7 +405,7 @@ static void run(struct master *master)
     departure_init(master);
     stop_init(master);
     start_watchers(master);
-    rollout_request(master, ASKER_START, 0, 0);
+    turns_request(master, ASKER_START, 0, 0);
     if (!master->is_over)
         ev_run(master->loop, 0);
     log_info("ended");

@@ -18,8 +18,8 @@
 #include "master/greeting.h"
 #include "master/naming.h"
 #include "master/prepare.h"
-#include "master/saving.h"
 #include "master/stop.h"
+#include "master/turns.h"
 
 /*
  * A child has at most one PREPARE it has not answered by COMMITTED (child->asked differs from
@@ -29,8 +29,6 @@
  */
 
 enum { LIMIT_LEAST_MS = 5000 };
-
-static void begin(struct master *master);
 
 bool rollout_has(const struct rollout *rollout, uint32_t place)
 {
@@ -49,49 +47,6 @@ static void log_lines(void (*say)(const char *, ...), const char *text)
         say("%.*s", length, text);
         text += length + (text[length] == '\n');
     }
-}
-
-static void enqueue(struct master *master, struct request *request)
-{
-    struct rollout *rollout = &master->rollout;
-    bool is_of_current = request->asker == ASKER_EDIT || request->asker == ASKER_SAVE;
-    bool is_too_early = is_of_current && rollout->current == NULL;
-    if (master->phase >= MASTER_DRAINING || is_too_early) {
-        requests_answer_one(master, request, false,
-                            is_too_early ? "the daemon is starting" : "the daemon is ending");
-        request_free(request);
-        return;
-    }
-    list_append(&rollout->waiting, &request->node);
-    if (rollout->stage == ROLLOUT_IDLE)
-        begin(master);
-}
-
-void rollout_request(struct master *master, enum asker asker, uint64_t number, pid_t pid)
-{
-    struct request *request = calloc(1, sizeof *request);
-    if (request == NULL) {
-        log_error("out of memory: a reload is not done");
-        return;
-    }
-    *request = (struct request){.asker = asker, .number = number, .pid = pid};
-    enqueue(master, request);
-}
-
-void rollout_request_edit(struct master *master, uint64_t number, pid_t pid, const void *edit,
-                          size_t length)
-{
-    struct request *request = calloc(1, sizeof *request);
-    if (request != NULL) {
-        *request = (struct request){.asker = ASKER_EDIT, .number = number, .pid = pid};
-        text_append(&request->edit, edit, length);
-    }
-    if (request == NULL || request->edit.failed) {
-        log_error("out of memory: a change is not made");
-        request_free(request);
-        return;
-    }
-    enqueue(master, request);
 }
 
 /* The rollout is over, one way or the other; the next one if somebody has asked meanwhile. */
@@ -115,10 +70,10 @@ static void end_rollout(struct master *master, bool is_ok, const char *text)
                         : "a reload failed; still serving",
                     rollout->current->generation);
     if (!list_is_empty(&rollout->waiting) && master->phase < MASTER_DRAINING)
-        begin(master);
+        rollout_begin(master);
     else if (rollout->current != NULL && !are_names_refused &&
              naming_is_stale(master, rollout->current->model))
-        rollout_request(master, ASKER_NAMES, 0, 0);
+        turns_request(master, ASKER_NAMES, 0, 0);
 }
 
 /* ---- giving up ---- */
@@ -281,62 +236,14 @@ bool rollout_reopen_logs(struct master *master, struct problems *problems)
     return is_fine;
 }
 
-/*
- * Who is answered by the next: of those that wait the first with all behind it that want the same. So edits and
- * reloads keep their order, and each of them is answered by what it asked for.
- */
-static void take_requests(struct rollout *rollout)
-{
-    rollout->kind = rollout->current != NULL ? ROLLOUT_OF_NAMES : ROLLOUT_OF_FILE;
-    LIST_FOREACH_SAFE(node, after, &rollout->waiting) {
-        const struct request *request = container_of(node, struct request, node);
-        enum rollout_kind kind =
-            request->asker == ASKER_EDIT ? ROLLOUT_OF_EDITS : ROLLOUT_OF_FILE;
-        if (request->asker == ASKER_SAVE ||
-            (request->asker != ASKER_NAMES && rollout->kind != ROLLOUT_OF_NAMES &&
-             (rollout->kind != kind || request->is_alone)))
-            break;
-        if (request->asker != ASKER_NAMES)
-            rollout->kind = kind;
-        list_remove(node);
-        list_append(&rollout->asking, node);
-        if (request->is_alone)
-            break;
-    }
-}
-
-/*
- * Saves, if that is what is asked for next. What was written is then read as by a reload: from there on the
- * configuration is that of the file in every respect.
- */
-static void save_first(struct master *master)
-{
-    struct rollout *rollout = &master->rollout;
-    while (!list_is_empty(&rollout->waiting)) {
-        struct request *request = container_of(rollout->waiting.next, struct request, node);
-        if (request->asker != ASKER_SAVE)
-            return;
-        unsigned int status = save_configuration(master, &request->said);
-        const char *said = request->said.at != NULL ? request->said.at : "out of memory";
-        (status == 0 ? log_info : log_warning)("saveConfig: %s", said);
-        if (status == 0) {
-            request->asker = ASKER_DIRECTOR;
-            return;
-        }
-        requests_refuse_one(master, request, status, said);
-        list_remove(&request->node);
-        request_free(request);
-    }
-}
-
-static void begin(struct master *master)
+void rollout_begin(struct master *master)
 {
     struct rollout *rollout = &master->rollout;
     struct problems problems = {0};
-    save_first(master);
+    turns_save(master);
     if (list_is_empty(&rollout->waiting))
         return;
-    take_requests(rollout);
+    turns_take(rollout);
     rollout->stage = ROLLOUT_PREPARING;
     if (rollout->current != NULL && rollout->kind == ROLLOUT_OF_FILE)
         notify_reloading(&master->notify);
@@ -401,7 +308,7 @@ void rollout_renew(struct master *master)
         begin_again(master);
     else if (rollout->stage == ROLLOUT_IDLE && rollout->current != NULL &&
              naming_is_stale(master, rollout->current->model))
-        rollout_request(master, ASKER_NAMES, 0, 0);
+        turns_request(master, ASKER_NAMES, 0, 0);
     /* While one is being committed: end_rollout looks. */
 }
 

@@ -117,13 +117,9 @@ static void apply_global(struct worker *w, const struct model_global *global)
     uint64_t every_ms = (uint64_t)global->adopt_timeout_ms / 4;
 
     log_set_level((enum log_level)global->log_level);
-    if (every_ms > HEARTBEAT_MS)
-        every_ms = HEARTBEAT_MS;
-    if (every_ms == 0)
-        every_ms = 1;
-    /* One that is set anew begins from the start: reloads in a row would put it off for ever. */
+    every_ms = every_ms > HEARTBEAT_MS ? HEARTBEAT_MS : every_ms == 0 ? 1 : every_ms;
     if (every_ms * CLOCK_NS_PER_MS == w->beat_every_ns)
-        return;
+        return; /* set anew it begins from the start: reloads in a row would put it off for ever */
     w->beat_every_ns = every_ms * CLOCK_NS_PER_MS;
     w->heartbeat.repeat = (double)every_ms / 1000;
     w->beat_ns = clock_now_ns();

@@ -275,7 +275,8 @@ LIMIT_CASES += [
     of_admin("user_access", f"user = eve {HASH} most", "full readonly"),
     of_admin("user_words", f"user = eve {HASH}", "needs a name"),
     of_admin("user_colon", f"user = e:ve {HASH} full", "one word"),
-    case("user_twice", "[admin] user:", "named twice", admin=f"user = eve {HASH} full\nuser = eve {HASH} readonly"),
+    Case("user_twice", text_of(admin=f"user = eve {HASH} full\nuser = eve {HASH} readonly")
+         .replace("[admin]", "@@[admin]").encode(), ["[admin] user:"], "named twice"),
     of_admin("users_file_none", "users_file = none", "cannot be opened"),
     of_admin("admin_listen_name", "listen = localhost:7001", "not a name"),
 ]

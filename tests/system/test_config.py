@@ -16,7 +16,7 @@ ERRORS = 3  # the exit status of a configuration that has errors
 pytestmark = pytest.mark.san_subset
 
 
-def put(folder, text, name="g.conf", mode=0o644):
+def put(folder, text, name="g.conf", mode=0o600):
     """Writes a file of the configuration and returns its path."""
     path = os.path.join(str(folder), name)
     os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -157,7 +157,7 @@ void master_rig_ask(struct master_rig *rig, const char *text)
 {
     if (text != NULL)
         conf_free(load(rig, text));
-    rollout_request(rig->master, text != NULL ? ASKER_SIGNAL : ASKER_START, 0, 0);
+    turns_request(rig->master, text != NULL ? ASKER_SIGNAL : ASKER_START, 0, 0);
 }
 
 void master_rig_say(struct master_rig *rig, uint32_t place, enum message_kind kind,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything the director process has. */
-#ifndef DIRECTOR_CONTEXT_H
-#define DIRECTOR_CONTEXT_H
+#ifndef DIRECTOR_PARTS_H
+#define DIRECTOR_PARTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
