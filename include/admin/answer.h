@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+struct connection_list;
+
 /* Zero is "no answer yet". */
 struct answer {
     unsigned int status;  /* of HTTP; 0 = none yet */
@@ -16,6 +18,7 @@ struct answer {
     unsigned int retry_s; /* when to try again; 0 = nothing is said of it */
     bool is_unknown_call; /* the call's name is known to no version of us */
     struct text body;
+    struct connection_list *list; /* in place of the body: owned until it is sent */
 };
 
 #define ANSWER_PLAIN "text/plain; charset=utf-8"

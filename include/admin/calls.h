@@ -35,6 +35,14 @@ struct admin_actions {
      * Asks for a change to the structure; as reload. The edit is copied.
      */
     int (*propose)(void *context, uint64_t ticket, const struct edit *edit);
+    /*
+     * Asks the worker that has a connection to end it, or to tell all about it (the message is then the inside of a JSON
+     * object); as reload, but with errno ENOENT when there is no such connection.
+     */
+    int (*kill)(void *context, uint64_t ticket, uint64_t id);
+    int (*why)(void *context, uint64_t ticket, uint64_t id);
+    /* Has every worker write down what its connections have moved; as reload. */
+    int (*traffic)(void *context, uint64_t ticket);
     /* Hashes the password on a thread, then proposes the user; as reload. The strings are copied. */
     int (*add_user)(void *context, uint64_t ticket, const struct new_user *user);
     /* Asks master to write the running configuration to its files; as reload. */
@@ -83,6 +91,9 @@ enum call_verdict call_begin(const struct call_request *request,
 /* What master has to do was asked for: waits for it, or says why it could not be asked (asked: -1 with errno). */
 enum call_verdict call_wait(const struct call_request *request, int asked,
                             struct answer *answer);
+
+/* A connection's id in decimal digits; 0 is none. */
+bool call_parse_id(const char *text, uint64_t *id);
 
 /* Fills the answer to a call that waited. */
 void call_finish(const struct call_result *result, struct answer *answer);

@@ -9,6 +9,7 @@
 #include "admin/accounts.h"
 #include "admin/answer.h"
 #include "admin/calls.h"
+#include "admin/connections.h"
 #include "base/list.h"
 
 struct MHD_Connection;
@@ -27,7 +28,9 @@ struct exchange {
     struct addr from;    /* AF_UNIX: the control socket's */
     char *method, *path; /* owned; kept for a request that waits for its password */
     uint64_t ticket;
-    struct text body; /* at most EXCHANGE_MOST_BODY of it */
+    enum { AWAITS_CALL, AWAITS_LIST, AWAITS_WHY } awaits; /* what the answer to a wait is for */
+    struct connection_filter filter;                      /* AWAITS_LIST */
+    struct text body;                                     /* at most EXCHANGE_MOST_BODY of it */
     bool is_too_large;
     struct answer answer;
 };
@@ -58,6 +61,10 @@ void exchange_take(struct exchange *exchange, const char *bytes, size_t length);
 /* Answers a request that has come whole; CALL_WAITS: the answer is filled by call_finish later. */
 enum call_verdict exchange_dispatch(struct exchange *exchange, const char *method,
                                     const char *path, const struct admin_actions *actions);
+
+/* What it has waited for has come: fills the answer. */
+void exchange_finish(struct exchange *exchange, const struct call_result *result,
+                     const struct admin_actions *actions);
 
 /* Hands the filled answer to libmicrohttpd, whose storage it becomes. False when it cannot. */
 bool exchange_send(struct exchange *exchange);

@@ -34,7 +34,7 @@
     NOW(shutdown, run_shutdown, "", "end the daemon as by TERM")                                            \
     NOW(addUser, edit_add_user, "name password access", "let somebody in: access is full or readonly")      \
     NOW(delUser, edit_delete_user, "name", "let somebody in no more")                                       \
-    LATER(killConnection, "id")
+    NOW(killConnection, run_kill, "id", "end an open connection with resets")
 /* clang-format on */
 
 #endif

@@ -4,6 +4,7 @@
 #define DIRECTOR_DESK_H
 
 #include "admin/calls.h"
+#include "director/inquiry.h"
 #include "share/channel.h"
 
 struct director;
@@ -16,6 +17,9 @@ void desk_take_result(struct director *d, const struct received *message);
 
 /* RELOADED: how the last reload ended, for showing. */
 void desk_take_reloaded(struct director *d, const struct received *message);
+
+/* How a question to a worker ended; its caller is answered. */
+inquiry_done desk_take_inquiry;
 
 void desk_fini(struct director *d);
 

@@ -13,6 +13,7 @@
 #include "conf/bundle.h"
 #include "director/auditor.h"
 #include "director/checks.h"
+#include "director/inquiry.h"
 #include "director/logpair.h"
 #include "director/ports.h"
 #include "director/resolve.h"
@@ -42,6 +43,7 @@ struct director {
     struct resolver *resolver;
     struct checks *checks;
     struct ports *ports;
+    struct inquiries *inquiries;
     struct logpair logs;
     struct agreed current, prepared;
     struct status_reload reload; /* as master told it last; wall_ns 0 = there was none */

@@ -70,6 +70,7 @@ struct conn {
     bool has_claim;   /* a place at target is claimed */
     bool
         is_spilled; /* its stuck host had no place: it is not to be forgotten for this one's sake */
+    bool is_recalled;  /* the stick table sent it to its host */
     bool is_held;      /* waits for any usable host, not for a place at one */
     bool had_shortage; /* a connect failed for want of something of our own */
     bool may_pass;     /* of ports or descriptors, which others will give back */

@@ -28,8 +28,19 @@ struct live_row {
     unsigned char client_address[16];
 };
 
+/*
+ * What an open connection has moved, and when last: written by its worker when it is asked to
+ * (SLATE_TRAFFIC), so that moving bytes costs no store here, and these pages are touched only then.
+ */
+struct live_traffic {
+    _Atomic uint64_t id; /* of the row then */
+    _Atomic uint64_t in_bytes, out_bytes;
+    _Atomic uint64_t active_ns; /* monotonic; 0 = no byte yet */
+};
+
 /* The row of a worker. */
 struct live_row *live_row(const struct segment *segment, uint32_t slot, uint32_t n);
+struct live_traffic *live_traffic(const struct segment *segment, uint32_t slot, uint32_t n);
 
 /* A worker's free list over its part; lives in the worker. Lowest rows first, so that few pages are touched. */
 struct live_allot {

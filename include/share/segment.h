@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "share/slates.h"
 #include "share/groups.h"
 #include "share/hosts.h"
+#include "share/labels.h"
 #include "share/live.h"
 #include "share/services.h"
 #include "share/slots.h"
@@ -27,7 +29,7 @@ enum {
     SEGMENT_LIVE = 131072                           /* open connections a worker */
 };
 
-#define SEGMENT_VERSION 2
+#define SEGMENT_VERSION 3
 
 /* Sizes that the configuration decides, once for the life of the daemon. Zero: as by default. */
 struct segment_sizes {
@@ -81,6 +83,9 @@ struct segment {
     _Atomic uint64_t *line_firsts;    /* line_firsts[group * SEGMENT_SLOTS + slot] */
     _Atomic uint32_t *
         host_blocks; /* host_blocks[host / HOSTS_A_BLOCK]: moves with each claim or release in the block */
+    struct live_traffic *live_traffic;                         /* as live */
+    struct slate *slates;                                    /* slates[slot] */
+    struct label *service_labels, *group_labels, *host_labels; /* by row */
     struct stick_entry *stick;
     struct source_bucket *sources; /* source_entries / SOURCE_WAYS of them */
 };

@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 
+#include "admin/connections.h"
+
 void answer_plain(struct answer *answer, unsigned int status, const char *line)
 {
     answer->status = status;
@@ -44,5 +46,6 @@ void answer_done(struct answer *answer, const char *message)
 void answer_fini(struct answer *answer)
 {
     text_fini(&answer->body);
+    connection_list_free(answer->list);
     *answer = (struct answer){0};
 }

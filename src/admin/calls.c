@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/restructure.h"
@@ -65,6 +66,34 @@ static enum call_verdict run_save(const struct call_request *request,
     (void)fields;
     log_info("saveConfig, by %s", request->by);
     return call_wait(request, actions->save(actions->context, request->ticket), answer);
+}
+
+bool call_parse_id(const char *text, uint64_t *id)
+{
+    size_t digits = strspn(text, "0123456789");
+    errno = 0;
+    *id = digits > 0 ? strtoull(text, NULL, 10) : 0;
+    return digits > 0 && text[digits] == '\0' && errno == 0 && *id != 0;
+}
+
+static enum call_verdict run_kill(const struct call_request *request,
+                                  const struct fields *fields,
+                                  const struct admin_actions *actions, struct answer *answer)
+{
+    const char *text = fields_find(fields, "id");
+    uint64_t id;
+    if (!call_parse_id(text, &id)) {
+        answer_refusal(answer, BAD_REQUEST, "%s: '%.32s' is no connection's id", request->name,
+                       text);
+        return CALL_ANSWERED;
+    }
+    int asked = actions->kill(actions->context, request->ticket, id);
+    if (asked != 0 && errno == ENOENT) {
+        answer_refusal(answer, NOT_FOUND, "connection %" PRIu64 " is not open", id);
+        return CALL_ANSWERED;
+    }
+    log_info("%s %" PRIu64 ", by %s", request->name, id, request->by);
+    return call_wait(request, asked, answer);
 }
 
 /* Ends what it answers with: the answer is on its way before master hears of it, and the door is emptied at the end. */

@@ -2,6 +2,7 @@
 /* Checks one HTTP request, answers it. */
 #include "admin/exchange.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "admin/routes.h"
 
 #define API "/api/"
+
+enum { LIST_BLOCK_BYTES = 32768 };
 
 static void read_address(struct exchange *exchange)
 {
@@ -161,6 +164,120 @@ void exchange_turn_away(struct exchange *exchange, enum account_verdict verdict,
     }
 }
 
+/* ---- open connections ---- */
+
+#define CONNECTIONS "/connections"
+
+static bool is_of_connections(const char *path)
+{
+    size_t length = sizeof CONNECTIONS - 1;
+    return strncmp(path, CONNECTIONS, length) == 0 &&
+           (path[length] == '\0' || path[length] == '/');
+}
+
+struct filtering {
+    struct connection_filter *filter;
+    struct text why;
+};
+
+static enum MHD_Result on_argument(void *context, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    struct filtering *filtering = context;
+    (void)kind;
+    bool is_fine = connection_filter_add(filtering->filter, name, value != NULL ? value : "",
+                                         &filtering->why);
+    return is_fine ? MHD_YES : MHD_NO;
+}
+
+static enum call_verdict begin_list(struct exchange *exchange,
+                                    const struct admin_actions *actions)
+{
+    struct filtering filtering = {.filter = &exchange->filter};
+    MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, on_argument,
+                              &filtering);
+    if (filtering.why.length > 0) {
+        answer_refusal(&exchange->answer, MHD_HTTP_BAD_REQUEST, "%s", filtering.why.at);
+        text_fini(&filtering.why);
+        return CALL_ANSWERED;
+    }
+    exchange->awaits = AWAITS_LIST;
+    if (actions->traffic(actions->context, exchange->ticket) == 0)
+        return CALL_WAITS;
+    answer_plain(&exchange->answer, MHD_HTTP_SERVICE_UNAVAILABLE, "503 starting");
+    return CALL_ANSWERED;
+}
+
+static enum call_verdict begin_why(struct exchange *exchange, const char *id,
+                                   const struct admin_actions *actions)
+{
+    uint64_t number;
+    exchange->awaits = AWAITS_WHY;
+    if (!call_parse_id(id, &number))
+        answer_refusal(&exchange->answer, MHD_HTTP_BAD_REQUEST, "'%.32s' is no id", id);
+    else if (actions->why(actions->context, exchange->ticket, number) == 0)
+        return CALL_WAITS;
+    else if (errno == ENOENT)
+        answer_refusal(&exchange->answer, MHD_HTTP_NOT_FOUND, "connection %.32s is not open",
+                       id);
+    else
+        answer_plain(&exchange->answer, MHD_HTTP_SERVICE_UNAVAILABLE, "503 starting");
+    return CALL_ANSWERED;
+}
+
+static enum call_verdict begin_connections(struct exchange *exchange, const char *path,
+                                           const struct admin_actions *actions)
+{
+    const char *rest = path + sizeof CONNECTIONS - 1;
+    return *rest == '\0' ? begin_list(exchange, actions)
+                         : begin_why(exchange, rest + 1, actions);
+}
+
+static void finish_list(struct exchange *exchange, const struct admin_actions *actions)
+{
+    struct answer *answer = &exchange->answer;
+    struct status status;
+    if (actions->look(actions->context, &status))
+        answer->list = connection_list_new(status.segment, &exchange->filter);
+    if (answer->list == NULL) {
+        answer_plain(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "503 starting");
+        return;
+    }
+    answer->status = MHD_HTTP_OK;
+    answer->type = ANSWER_JSON;
+}
+
+static void finish_why(struct exchange *exchange, const struct call_result *result)
+{
+    struct answer *answer = &exchange->answer;
+    if (!result->is_ok) {
+        call_finish(result, answer);
+        return;
+    }
+    answer->status = MHD_HTTP_OK;
+    answer->type = ANSWER_JSON;
+    text_clear(&answer->body);
+    text_printf(&answer->body, "{%s}\n", result->message);
+}
+
+void exchange_finish(struct exchange *exchange, const struct call_result *result,
+                     const struct admin_actions *actions)
+{
+    switch (exchange->awaits) {
+    case AWAITS_CALL:
+        call_finish(result, &exchange->answer);
+        break;
+    case AWAITS_LIST:
+        finish_list(exchange, actions);
+        break;
+    case AWAITS_WHY:
+        finish_why(exchange, result);
+        break;
+    }
+}
+
+/* ---- dispatching ---- */
+
 static void answer_get(struct exchange *exchange, const char *path,
                        const struct admin_actions *actions)
 {
@@ -243,9 +360,11 @@ enum call_verdict exchange_dispatch(struct exchange *exchange, const char *metho
 
     if (is_call)
         refuse_method(&exchange->answer, "POST");
+    else if (is_get && is_of_connections(path))
+        return begin_connections(exchange, path, actions);
     else if (is_get)
         answer_get(exchange, path, actions);
-    else if (is_post && !route_is_known(path))
+    else if (is_post && !route_is_known(path) && !is_of_connections(path))
         answer_plain(&exchange->answer, MHD_HTTP_NOT_FOUND, "404 there is nothing here");
     else
         refuse_method(&exchange->answer, "GET, HEAD");
@@ -264,21 +383,50 @@ static const char *const headers[][2] = {
      "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 };
 
-bool exchange_send(struct exchange *exchange)
+static ssize_t read_list(void *context, uint64_t at, char *bytes, size_t most)
 {
-    struct answer *answer = &exchange->answer;
+    (void)at;
+    size_t n = connection_list_read(context, bytes, most);
+    return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void free_list(void *context)
+{
+    connection_list_free(context);
+}
+
+/* The list is printed as fast as the client takes it; whoever is slow holds a block of it. */
+static struct MHD_Response *respond_by_list(struct answer *answer)
+{
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, LIST_BLOCK_BYTES, read_list, answer->list, free_list);
+    if (response != NULL)
+        answer->list = NULL;
+    return response;
+}
+
+static struct MHD_Response *respond_by_body(struct answer *answer)
+{
     if (answer->body.failed)
         answer_plain(answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "500 out of memory");
     size_t length = answer->body.length;
     char *body = text_take(&answer->body);
     if (body == NULL)
-        return false;
+        return NULL;
     struct MHD_Response *response =
         MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
+    if (response == NULL)
         free(body);
+    return response;
+}
+
+bool exchange_send(struct exchange *exchange)
+{
+    struct answer *answer = &exchange->answer;
+    struct MHD_Response *response =
+        answer->list != NULL ? respond_by_list(answer) : respond_by_body(answer);
+    if (response == NULL)
         return false;
-    }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         MHD_add_response_header(response, headers[i][0], headers[i][1]);

@@ -297,7 +297,7 @@ void server_answer(struct server *server, uint64_t ticket, const struct call_res
         struct exchange *exchange = container_of(node, struct exchange, node);
         if (exchange->ticket != ticket)
             continue;
-        call_finish(result, &exchange->answer);
+        exchange_finish(exchange, result, &server->actions);
         resume(exchange);
         run_doors(server);
         return;

@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "base/text.h"
+#include "ctl/inspect.h"
 #include "ctl/passhash.h"
 #include "ctl/words.h"
 #include "net/ask.h"
@@ -44,6 +45,17 @@ static int run_hash(const struct order *order)
                               : passhash_run();
 }
 
+static int run_connections(const struct order *order)
+{
+    return inspect_list(order->socket, order->words + 1, order->n_words - 1, order->is_json);
+}
+
+static int run_why(const struct order *order)
+{
+    return order->n_words == 2 ? inspect_one(order->socket, order->words[1], order->is_json)
+                               : wrong_usage("why takes one ID, as connections shows it");
+}
+
 /* What gaidarosctl itself does; every other word is a call of the daemon's. */
 struct command {
     const char *word, *arguments;
@@ -59,6 +71,8 @@ static const struct command commands[] = {
     {"config", "", "/config", NULL, NULL, "show the configuration as the file said, defaults filled in"},
     {"running", "", "/config/running", NULL, NULL, "show the configuration as it is now"},
     {"diff", "", "/config/diff", NULL, NULL, "show what a restart would lose, as a unified diff"},
+    {"connections", "[...]", NULL, NULL, run_connections, "show open connections; filters: service= group= host= source=NETWORK age= bytes= limit="},
+    {"why", "ID", NULL, NULL, run_why, "show all about one: phase, who chose its host, limits, both ends' TCP figures"},
     {"metrics", "", "/metrics", NULL, NULL, "show all figures in Prometheus' text format"},
     {"check", "FILE", NULL, NULL, run_check, "check a configuration file; no daemon is asked"},
     {"hash", "", NULL, NULL, run_hash, "make the hash of a password for a user line"},
@@ -95,7 +109,7 @@ static void print_help(void)
            "\n"
            "commands:\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-7s %-6s  %s\n", commands[i].word, commands[i].arguments, commands[i].says);
+        printf("  %-11s %-5s  %s\n", commands[i].word, commands[i].arguments, commands[i].says);
     printf(
         "\ncalls (a field in [] may be left out; a name is that of all addresses of a host,\n"
         "or NAME@ADDRESS):\n");

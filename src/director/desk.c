@@ -65,6 +65,50 @@ static int propose(void *context, uint64_t ticket, const struct edit *edit)
     return result;
 }
 
+static int ask_about(struct director *d, uint64_t ticket, enum slate_kind kind, uint64_t id)
+{
+    if (d->current.model != NULL)
+        return inquiry_about(d->inquiries, ticket, kind, id);
+    errno = EAGAIN;
+    return -1;
+}
+
+static int ask_kill(void *context, uint64_t ticket, uint64_t id)
+{
+    return ask_about(context, ticket, SLATE_KILL, id);
+}
+
+static int ask_why(void *context, uint64_t ticket, uint64_t id)
+{
+    return ask_about(context, ticket, SLATE_WHY, id);
+}
+
+static int ask_traffic(void *context, uint64_t ticket)
+{
+    struct director *d = context;
+    if (d->current.model != NULL)
+        return inquiry_of_all(d->inquiries, ticket);
+    errno = EAGAIN;
+    return -1;
+}
+
+void desk_take_inquiry(void *owner, uint64_t ticket, enum inquiry_end end, const char *text)
+{
+    struct director *d = owner;
+    struct call_result result = {.is_ok = end == INQUIRY_DONE, .message = text};
+    if (d->current.model != NULL)
+        result.generation = d->current.generation;
+    if (end == INQUIRY_NO_SUCH) {
+        result.status = 404;
+        result.message = "the connection is not open any more";
+    } else if (end == INQUIRY_SILENT) {
+        result.message = "its worker does not answer";
+    } else if (*text == '\0') {
+        result.message = "ended";
+    }
+    server_answer(d->server, ticket, &result);
+}
+
 /* A password on its way to the thread that hashes it, and back. */
 struct hashing {
     struct director *d;
@@ -192,6 +236,9 @@ void desk_actions(struct admin_actions *out, struct director *d)
         .reload = ask_reload,
         .reopen = ask_reopen,
         .propose = propose,
+        .kill = ask_kill,
+        .why = ask_why,
+        .traffic = ask_traffic,
         .add_user = add_user,
         .save = ask_save,
         .shutdown = ask_shutdown,

@@ -23,8 +23,8 @@
 #include "base/task.h"
 #include "conf/bundle.h"
 #include "conf/store.h"
-#include "director/parts.h"
 #include "director/desk.h"
+#include "director/parts.h"
 #include "net/poller.h"
 
 enum { HELLO_FDS = 4 /* segment, log write, log read, access read */ };
@@ -310,8 +310,9 @@ static int take_hello(struct director *d, struct received *message)
     d->has_segment = true;
     d->checks = checks_new(d->loop, &d->segment, &d->bells);
     d->ports = ports_new(&d->segment, d->tasks);
-    if (d->checks == NULL || d->ports == NULL) {
-        log_error("cannot check the hosts: %s", strerror(errno));
+    d->inquiries = inquiries_new(d->loop, &d->segment, &d->bells, desk_take_inquiry, d);
+    if (d->checks == NULL || d->ports == NULL || d->inquiries == NULL) {
+        log_error("cannot begin: %s", strerror(errno));
         return -1;
     }
     open_doors(d, message, &hello);
@@ -462,6 +463,7 @@ static void fini(struct director *d)
     resolver_free(d->resolver);
     checks_free(d->checks);
     ports_free(d->ports);
+    inquiries_free(d->inquiries);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);
     desk_fini(d);

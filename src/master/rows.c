@@ -237,6 +237,7 @@ static int take_services(struct rows *rows, const struct model *model, struct bu
         if (!is_new)
             continue;
         service_reset(rows->segment, entry->number);
+        label_set(&rows->segment->service_labels[entry->number], model->services[i].name, NULL);
         atomic_store(&rows->segment->services[entry->number].is_used, 1);
     }
     return 0;
@@ -264,6 +265,8 @@ static int take_host(struct rows *rows, const struct model_group *group, uint32_
     if (!is_new)
         return 0;
     host_reset(rows->segment, entry->number, group_number);
+    label_set(&rows->segment->host_labels[entry->number], name,
+              is_unresolved(host) ? host->lookup : addr_print(address, &host->address));
     atomic_store(&rows->segment->hosts[entry->number].is_used, 1);
     if (is_unresolved(host))
         host_set_health(rows->segment, entry->number, HEALTH_UNRESOLVED,
@@ -283,6 +286,7 @@ static int take_groups(struct rows *rows, const struct model *model, struct bund
         out->groups[out->n_groups++] = entry->number;
         if (is_new) {
             group_reset(rows->segment, entry->number);
+            label_set(&rows->segment->group_labels[entry->number], group->name, NULL);
             atomic_store(&rows->segment->groups[entry->number].is_used, 1);
         }
         for (size_t k = 0; k < group->n_hosts; k++)

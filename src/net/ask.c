@@ -109,6 +109,35 @@ static int parse_status(const char *line)
     return (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
 }
 
+/* A chunk's size in hexadecimal digits, up to its line's end; at moves behind that. False when it is none. */
+static bool take_size(const char **at, const char *end, size_t *size)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *from = *at;
+    *size = 0;
+    for (; *at < end && **at != '\0' && strchr(digits, **at) != NULL && *at - from < 8; (*at)++)
+        *size = *size * 16 + (size_t)(strchr(digits, **at) - digits) % 16;
+    if (*at == from || end - *at < 2 || memcmp(*at, "\r\n", 2) != 0)
+        return false;
+    *at += 2;
+    return true;
+}
+
+/* A body in chunks (RFC 9112, 7.1), without extensions and trailers, which we do not send. */
+static bool join_chunks(const char *at, size_t length, struct text *body)
+{
+    const char *end = at + length;
+    for (size_t size; take_size(&at, end, &size);) {
+        if ((size_t)(end - at) < size + 2 || memcmp(at + size, "\r\n", 2) != 0)
+            return false;
+        text_append(body, at, size);
+        at += size + 2;
+        if (size == 0)
+            return at == end && !body->failed;
+    }
+    return false;
+}
+
 int ask_parse(const char *bytes, size_t length, struct ask_answer *answer)
 {
     *answer = (struct ask_answer){0};
@@ -119,7 +148,8 @@ int ask_parse(const char *bytes, size_t length, struct ask_answer *answer)
     char *head = strndup(bytes, (size_t)(end - bytes) + 2);
     if (head == NULL)
         return -1;
-    bool has_length = false, is_bad = strlen(head) != (size_t)(end - bytes) + 2;
+    bool has_length = false, is_chunked = false,
+         is_bad = strlen(head) != (size_t)(end - bytes) + 2;
     size_t body_length = 0;
     answer->status = parse_status(head);
     for (const char *line = strstr(head, "\r\n"); !is_bad && line != NULL && line[2] != '\0';
@@ -129,10 +159,22 @@ int ask_parse(const char *bytes, size_t length, struct ask_answer *answer)
             is_bad = has_length || !parse_length(value, &body_length);
             has_length = true;
         }
+        value = header_value(line + 2, "Transfer-Encoding");
+        if (value != NULL)
+            is_chunked = strncasecmp(value, "chunked\r", 8) == 0;
     }
     free(head);
     size_t rest = length - (size_t)(end + 4 - bytes);
-    if (is_bad || answer->status < 0 || !has_length || rest != body_length)
+    if (is_bad || answer->status < 0)
+        return -1;
+    if (is_chunked && !has_length) {
+        text_add(&answer->body, ""); /* an empty body is a string, too */
+        if (join_chunks(end + 4, rest, &answer->body))
+            return 0;
+        text_fini(&answer->body);
+        return -1;
+    }
+    if (!has_length || rest != body_length)
         return -1;
     text_append(&answer->body, end + 4, rest);
     return answer->body.failed ? -1 : 0;

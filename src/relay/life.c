@@ -11,6 +11,7 @@
 #include "relay/ends.h"
 #include "relay/generation.h"
 #include "relay/queue.h"
+#include "relay/report.h"
 #include "relay/seek.h"
 #include "relay/sorry.h"
 #include "relay/sweep.h"
@@ -368,9 +369,8 @@ static uint64_t closing_due(const struct conn *c)
 
 static void closing_expired(struct conn *c)
 {
-    int64_t limit_ms = c->service->model->half_close_timeout_ms;
-
     closing_step(c);
+    int64_t limit_ms = c->service->model->half_close_timeout_ms;
     if (!is_over(c) && c->relay->now_ns >= deadline_after(c->active_ns, limit_ms))
         life_end(c, OUTCOME_HOST_RESET);
 }
@@ -568,6 +568,7 @@ void life_look_again(struct relay *relay)
                        (uint32_t)(container_of(node, struct queue_line, busy) - relay->lines));
         relay->is_serving_line = false;
     }
+    report_serve(relay, life_end);
     if (!sweep_is_due(relay))
         return;
     /* Places that come free are given away when all are ended: the list that is walked must not change. */

@@ -64,7 +64,7 @@ static bool seek_stuck(struct conn *c, const struct pick_request *request)
     struct group_line *line = c->way->line;
     uint32_t number, index;
 
-    c->is_spilled = false;
+    c->is_spilled = c->is_recalled = false;
     if (line->group.model->sticky_ms == 0 ||
         !stick_find(c->relay->segment, key_of(c, request->client), request->now_ns, &number) ||
         !generation_find_host(line, number, &index))
@@ -72,6 +72,7 @@ static bool seek_stuck(struct conn *c, const struct pick_request *request)
     switch (pick_exactly(&line->group, request, index)) {
     case PICK_CHOSEN:
         c->target = index;
+        c->is_recalled = true;
         return true;
     case PICK_FULL:
         /* Another one serves it this time; it comes back when there is room again. */

@@ -15,6 +15,12 @@ struct live_row *live_row(const struct segment *segment, uint32_t slot, uint32_t
     return &segment->live[(size_t)slot * SEGMENT_LIVE + n];
 }
 
+struct live_traffic *live_traffic(const struct segment *segment, uint32_t slot, uint32_t n)
+{
+    assert(slot < SEGMENT_SLOTS && n < SEGMENT_LIVE);
+    return &segment->live_traffic[(size_t)slot * SEGMENT_LIVE + n];
+}
+
 void live_allot_init(struct live_allot *allot)
 {
     *allot = (struct live_allot){0};

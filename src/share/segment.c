@@ -13,7 +13,7 @@
 
 /*
  * How it works. The tables lie behind one another, each from a page's start, all at their full
- * size: about 12 GiB of addresses, of which only touched pages exist. A shared-memory page comes
+ * size: about 14 GiB of addresses, of which only touched pages exist. A shared-memory page comes
  * into being by reading it, too; hence the marks …_used in daemon_row, beyond which nobody looks.
  */
 
@@ -55,6 +55,13 @@ static size_t lay_out(struct segment *segment, void *base, const struct segment_
         place(base, &at, sizeof *segment->line_firsts, SEGMENT_GROUPS * slots);
     segment->host_blocks =
         place(base, &at, sizeof *segment->host_blocks, SEGMENT_HOSTS / HOSTS_A_BLOCK);
+    segment->live_traffic =
+        place(base, &at, sizeof *segment->live_traffic, slots * SEGMENT_LIVE);
+    segment->slates = place(base, &at, sizeof *segment->slates, slots);
+    segment->service_labels =
+        place(base, &at, sizeof *segment->service_labels, SEGMENT_SERVICES);
+    segment->group_labels = place(base, &at, sizeof *segment->group_labels, SEGMENT_GROUPS);
+    segment->host_labels = place(base, &at, sizeof *segment->host_labels, SEGMENT_HOSTS);
     segment->stick = place(base, &at, sizeof *segment->stick, sizes->stick_entries);
     segment->sources =
         place(base, &at, sizeof *segment->sources, sizes->source_entries / SOURCE_WAYS);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,27 @@ static void reads_status_with_body(void **state)
     assert_int_equal(answer.status, 409);
     assert_string_equal(answer.body.at, "hello");
     text_fini(&answer.body);
+}
+
+static void joins_chunks_and_refuses_every_cut_of_them(void **state)
+{
+    (void)state;
+    static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                  "5\r\nhello\r\nA\r\n, my world\r\n0\r\n\r\n";
+    struct ask_answer answer;
+    assert_int_equal(parse(chunked, sizeof chunked - 1, &answer), 0);
+    assert_string_equal(answer.body.at, "hello, my world");
+    text_fini(&answer.body);
+    for (size_t length = 0; length < sizeof chunked - 1; length++)
+        assert_int_equal(parse(chunked, length, &answer), -1);
+    static const char *const bad[] = {"5\r\nhell\r\n0\r\n\r\n", "g\r\n\r\n0\r\n\r\n",
+                                      "fffffffff\r\nx\r\n", "\r\n\r\n", "0\r\n\r\nmore"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s", bad[i]);
+        assert_int_equal(parse(text, strlen(text), &answer), -1);
+    }
 }
 
 static void refuses_every_cut_answer(void **state)
@@ -87,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_status_with_body),
+        cmocka_unit_test(joins_chunks_and_refuses_every_cut_of_them),
         cmocka_unit_test(refuses_every_cut_answer),
         cmocka_unit_test(refuses_what_is_no_answer),
         cmocka_unit_test(says_where_no_daemon_answers),

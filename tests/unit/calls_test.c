@@ -126,22 +126,6 @@ static void unknown_call_suggests_the_nearest(void **state)
     answer_fini(&answer);
 }
 
-static void later_call_is_named_as_not_yet_supported(void **state)
-{
-    (void)state;
-    static const char *const later[] = {"killConnection"};
-    struct asked asked = {0};
-    struct answer answer = {0};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        assert_int_equal(begin(&asked, later[i], ACCESS_FULL, "", &answer), CALL_ANSWERED);
-        assert_int_equal(answer.status, 404);
-        assert_non_null(strstr(answer.body.at, later[i]));
-        assert_non_null(strstr(answer.body.at, "not yet supported"));
-        assert_null(strstr(answer.body.at, "unknown_call"));
-    }
-    answer_fini(&answer);
-}
-
 static void refuses_fields_a_call_does_not_take(void **state)
 {
     (void)state;
@@ -174,7 +158,6 @@ int main(void)
         cmocka_unit_test(refused_reload_tells_every_problem),
         cmocka_unit_test(readonly_door_changes_nothing),
         cmocka_unit_test(unknown_call_suggests_the_nearest),
-        cmocka_unit_test(later_call_is_named_as_not_yet_supported),
         cmocka_unit_test(refuses_fields_a_call_does_not_take),
         cmocka_unit_test(says_when_master_cannot_be_asked),
     };

@@ -2,6 +2,8 @@
 /* A master whose children are played by the test: it hears what each is told, and answers for it. */
 #include "master_rig.h"
 
+#include "master/turns.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
