@@ -37,6 +37,7 @@ struct status_worker {
     const char *state;
     uint64_t connections, accepted_total, restarts, generation;
     uint64_t accept_paused_total, dropped_lines, busy_ns;
+    uint64_t lag_ns_sum, lag_buckets[SLOT_LAG_BUCKETS]; /* see slot_row */
     double lag_ms; /* how late its loop is; for a silent worker, for how long it is silent */
 };
 

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#define SLOT_LAG_BUCKETS 16
+
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_UP, SLOT_STUCK, SLOT_DRAINING };
 
 struct slot_row {
@@ -26,7 +28,12 @@ struct slot_row {
     _Atomic uint64_t dropped_lines; /* log lines lost */
     _Atomic uint32_t
         live_used; /* by the worker: rows of its live table that were ever taken; see live_take */
+    /* By the worker: how late each heartbeat was. Bucket n: at most 2^n * 64 us, and in no lower one; last: all above. */
+    _Atomic uint64_t lag_ns_sum, lag_buckets[SLOT_LAG_BUCKETS];
 };
+
+/* By the worker: a heartbeat was so late. */
+void slot_note_lag(struct slot_row *row, uint64_t lag_ns);
 
 /* "starting" "up" "stuck" "draining" "free". */
 const char *slot_state_word(enum slot_state state);

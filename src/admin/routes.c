@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "admin/configs.h"
+#include "admin/figures.h"
 #include "admin/listing.h"
 #include "admin/page.h"
 #include "admin/script.h"
@@ -28,6 +29,8 @@ static const struct route routes[] = {
     {"/running", HTML, ACCESS_READONLY, .view = page_html},
     {"/running.json", ANSWER_JSON, ACCESS_READONLY, .view = view_json},
     {"/running.txt", ANSWER_PLAIN, ACCESS_READONLY, .view = listing_text},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", ACCESS_READONLY,
+     .view = figures_text},
     {"/config", ANSWER_PLAIN, ACCESS_FULL, .view = config_written},
     {"/config/running", ANSWER_PLAIN, ACCESS_FULL, .view = config_running},
     {"/config/diff", ANSWER_PLAIN, ACCESS_FULL, .view = config_diff},

@@ -66,7 +66,10 @@ bool status_read_worker(const struct status *status, uint32_t slot, struct statu
         .dropped_lines = atomic_load(&row->dropped_lines),
         .busy_ns = atomic_load(&row->busy_ns),
         .lag_ms = (double)lag_ns / (double)CLOCK_NS_PER_MS,
+        .lag_ns_sum = atomic_load(&row->lag_ns_sum),
     };
+    for (size_t i = 0; i < SLOT_LAG_BUCKETS; i++)
+        out->lag_buckets[i] = atomic_load(&row->lag_buckets[i]);
     return true;
 }
 

@@ -352,8 +352,9 @@ static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int reven
 
     (void)loop;
     (void)revents;
-    atomic_store_explicit(&w->row->loop_lag_ns, now_ns > due_ns ? now_ns - due_ns : 0,
-                          memory_order_relaxed);
+    uint64_t lag_ns = now_ns > due_ns ? now_ns - due_ns : 0;
+    slot_note_lag(w->row, lag_ns);
+    atomic_store_explicit(&w->row->loop_lag_ns, lag_ns, memory_order_relaxed);
     atomic_store_explicit(&w->row->dropped_lines, log_dropped(), memory_order_relaxed);
     w->beat_ns = now_ns;
     if (sweep_is_due(&w->relay))
