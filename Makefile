@@ -44,6 +44,9 @@ PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream
 PACKAGES_FUZZ  := clang libclang-rt-14-dev
 
 LIB_SRC  := $(sort $(wildcard $(ROOMS:%=src/%/*.c)))
+# Files that lie in the program as they are.
+ASSETS := src/admin/page.js src/admin/control.js src/admin/control.css
+
 # What gaidarosctl has besides its main.
 CTL_SRC  := $(filter-out src/ctl/ctl.c,$(sort $(wildcard src/ctl/*.c)))
 HOOK_SRC := $(sort $(wildcard tests/hooks/*.c))
@@ -77,6 +80,7 @@ define VARIANT
 $(BUILD)/obj/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	$$(call TELL,compile $(1) $$<)$$(or $$(CC_$(1)),$$(CC)) $$(BASE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+$(BUILD)/obj/$(1)/src/admin/assets.o: $(ASSETS)
 $(BUILD)/obj/$(1)/lib.a: $$(LIB_SRC:%.c=$(BUILD)/obj/$(1)/%.o)
 	@rm -f $$@
 	@ar rcs $$@ $$^

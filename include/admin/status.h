@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/viewer.h"
 #include "conf/bundle.h"
 #include "conf/model.h"
 #include "share/segment.h"
@@ -28,6 +29,7 @@ struct status {
     uint64_t now_ns;     /* monotonic */
     int64_t wall_ns;     /* wall clock */
     uint64_t lines_lost; /* log lines the director's writers could not write */
+    const struct viewer *viewer;        /* who looks; NULL = nobody in particular */
     const struct status_reload *reload; /* NULL = there was none since the start */
 };
 

@@ -2,7 +2,7 @@
 /*
  * Renders the status page's card of a service.
  *
- * What is opened by a click is a details element: it needs no script, and admin/script.c leaves
+ * What is opened by a click is a details element: it needs no script, and page.js leaves
  * it open, since it rewrites what is in it in place.
  */
 #include "admin/card.h"

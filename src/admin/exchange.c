@@ -284,6 +284,7 @@ static void answer_get(struct exchange *exchange, const char *path,
     struct status status;
     bool is_there = actions->look(actions->context, &status);
     const struct viewer viewer = viewer_of(exchange);
+    status.viewer = &viewer;
     route_answer(path, is_there ? &status : NULL, &viewer, &exchange->answer);
 }
 

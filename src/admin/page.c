@@ -2,9 +2,9 @@
 /*
  * Renders the status page on the server.
  *
- * The page is whole without scripts (it then refreshes by a meta element). admin/script.c finds
- * what it rewrites by the ids s0, s1, … of services (order of running.json) and the order of
- * groups, rows and cells in them: change both together.
+ * The page is whole without scripts (it then refreshes by a meta element). page.js finds
+ * what it rewrites by the ids s0, s1, … of services (order of running.json), s0g0h0, … of hosts, and the order
+ * of groups and cells in them: change both together.
  */
 #include "admin/page.h"
 
@@ -17,6 +17,16 @@
 #include "base/clock.h"
 
 #define LISTED 20 /* hosts named in the list of those not up */
+
+/* Calls from the page carry the token; it is of letters that need no escaping. */
+static void add_viewer(struct text *out, const struct viewer *viewer)
+{
+    if (viewer == NULL || viewer->token[0] == '\0')
+        return;
+    text_add(out, "<meta name=\"gaidaros-token\" content=\"");
+    text_add_html(out, viewer->token);
+    text_add(out, "\">\n");
+}
 
 static void add_head(struct text *out, const struct status *status,
                      const struct status_totals *totals)
@@ -35,10 +45,14 @@ static void add_head(struct text *out, const struct status *status,
                     totals->hosts - totals->hosts_up, totals->hosts,
                     totals->hosts == 1 ? "host" : "hosts");
     text_add_html(out, admin->title);
+    text_add(out, "</title>\n");
+    add_viewer(out, status->viewer);
     text_printf(out,
-                "</title>\n<link rel=\"icon\" type=\"image/svg+xml\" href=\"icon.svg\">\n"
+                "<link rel=\"icon\" type=\"image/svg+xml\" href=\"icon.svg\">\n"
                 "<link rel=\"stylesheet\" href=\"style.css\">\n"
+                "<link rel=\"stylesheet\" href=\"control.css\">\n"
                 "<script src=\"page.js\" defer></script>\n"
+                "<script src=\"control.js\" defer></script>\n"
                 "<noscript><meta http-equiv=\"refresh\" content=\"%" PRId64 "\"></noscript>\n"
                 "</head>\n<body>\n",
                 refresh_s > 0 ? refresh_s : 1);
@@ -78,12 +92,22 @@ static void open_tile(struct text *out, const char *heading, const char *id)
                 heading, id);
 }
 
+/* Of the last minutes; the script draws it. Ends the tile. */
+static void add_curve(struct text *out, const char *id)
+{
+    text_printf(out,
+                "<svg id=\"%s\" viewBox=\"0 0 100 26\" preserveAspectRatio=\"none\" "
+                "aria-hidden=\"true\"><path/></svg></div>\n",
+                id);
+}
+
 static void add_traffic_tile(struct text *out, const char *heading, const char *id,
                              uint64_t bytes)
 {
     open_tile(out, heading, id);
     show_bytes(out, bytes);
-    text_printf(out, "</span></p><p class=\"sub\" id=\"%s-rate\">in total</p></div>\n", id);
+    text_printf(out, "</span></p><p class=\"sub\" id=\"%s-rate\">in total</p>", id);
+    add_curve(out, id[0] == 'i' ? "spark-in" : "spark-out");
 }
 
 static void add_tiles(struct text *out, const struct status_totals *totals)
@@ -93,13 +117,12 @@ static void add_tiles(struct text *out, const struct status_totals *totals)
     show_count(out, totals->connections);
     text_add(out, "</span></p><p class=\"sub\"><span id=\"total\">");
     show_count(out, totals->connections_total);
-    text_add(out, "</span> in total</p></div>\n");
+    text_add(out, "</span> in total</p>");
+    add_curve(out, "spark-open");
 
     open_tile(out, "New connections", "rate");
-    text_add(out, MARKUP_DASH
-             "</span> <small>a second</small></p><p class=\"sub\">&nbsp;</p>"
-             "<svg id=\"spark\" viewBox=\"0 0 100 26\" preserveAspectRatio=\"none\" "
-             "aria-hidden=\"true\"><path/></svg></div>\n");
+    text_add(out, MARKUP_DASH "</span> <small>a second</small></p><p class=\"sub\">&nbsp;</p>");
+    add_curve(out, "spark");
 
     add_traffic_tile(out, "From clients", "in", totals->bytes_in);
     add_traffic_tile(out, "To clients", "out", totals->bytes_out);
@@ -111,9 +134,10 @@ static void add_tiles(struct text *out, const struct status_totals *totals)
                 "</small></p><p class=\"sub%s\" id=\"hosts-sub\">",
                 totals->hosts_up, totals->hosts, not_up > 0 ? " bad" : "");
     if (not_up > 0)
-        text_printf(out, "%" PRIu64 " not up</p></div>\n", not_up);
+        text_printf(out, "%" PRIu64 " not up</p>", not_up);
     else
-        text_add(out, "all is well</p></div>\n");
+        text_add(out, "all is well</p>");
+    add_curve(out, "spark-failures");
 
     open_tile(out, "Workers up", "workers-up");
     text_printf(out,
@@ -252,9 +276,14 @@ static void add_workers(struct text *out, const struct status *status)
 
 static void add_footer(struct text *out, const struct status *status)
 {
-    text_add(out, "</main>\n<footer><span>the same for programs: <a href=\"running.txt\">"
-                  "running.txt</a>, <a href=\"running.json\">running.json</a></span>"
-                  "<span id=\"stamp\">as of ");
+    text_add(
+        out,
+        "</main>\n<footer><span>the same for programs: <a href=\"running.txt\">"
+        "running.txt</a>, <a href=\"running.json\">running.json</a>, <a href=\"metrics\">"
+        "metrics</a>, <a href=\"connections\">connections</a>, <a href=\"config\">config</a>, "
+        "<a href=\"config/running\">as it is now</a>, <a href=\"config/diff\">what a restart "
+        "would lose</a></span>"
+        "<span id=\"stamp\">as of ");
     show_time(out, status->wall_ns);
     text_add(out, "</span></footer>\n</body>\n</html>\n");
 }

@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "admin/assets.h"
 #include "admin/configs.h"
 #include "admin/figures.h"
 #include "admin/listing.h"
 #include "admin/page.h"
-#include "admin/script.h"
 #include "admin/style.h"
 #include "admin/views.h"
 
@@ -35,7 +35,10 @@ static const struct route routes[] = {
     {"/config/running", ANSWER_PLAIN, ACCESS_FULL, .view = config_running},
     {"/config/diff", ANSWER_PLAIN, ACCESS_FULL, .view = config_diff},
     {"/style.css", "text/css; charset=utf-8", ACCESS_READONLY, .file = style_css},
-    {"/page.js", "text/javascript; charset=utf-8", ACCESS_READONLY, .file = script_js},
+    {"/page.js", "text/javascript; charset=utf-8", ACCESS_READONLY, .file = asset_page_js},
+    {"/control.js", "text/javascript; charset=utf-8", ACCESS_READONLY,
+     .file = asset_control_js},
+    {"/control.css", "text/css; charset=utf-8", ACCESS_READONLY, .file = asset_control_css},
     {"/icon.svg", "image/svg+xml", ACCESS_READONLY, .file = style_icon},
 };
 
