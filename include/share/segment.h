@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 #include "base/hash.h"
-#include "share/slates.h"
 #include "share/groups.h"
 #include "share/hosts.h"
 #include "share/labels.h"
 #include "share/live.h"
 #include "share/services.h"
+#include "share/slates.h"
 #include "share/slots.h"
 #include "share/sources.h"
 #include "share/stick.h"
@@ -84,7 +84,7 @@ struct segment {
     _Atomic uint32_t *
         host_blocks; /* host_blocks[host / HOSTS_A_BLOCK]: moves with each claim or release in the block */
     struct live_traffic *live_traffic;                         /* as live */
-    struct slate *slates;                                    /* slates[slot] */
+    struct slate *slates;                                      /* slates[slot] */
     struct label *service_labels, *group_labels, *host_labels; /* by row */
     struct stick_entry *stick;
     struct source_bucket *sources; /* source_entries / SOURCE_WAYS of them */

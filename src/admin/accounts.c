@@ -28,7 +28,7 @@
 #include "base/text.h"
 
 enum { WAITING_MOST = 32, REMEMBERED_MOST = 64 };
-#define REMEMBERED_NS (5 * 60 * CLOCK_NS_PER_S)
+#define REMEMBERED_NS (UINT64_C(300) * CLOCK_NS_PER_S)
 
 struct user {
     char *name, *hash; /* owned */

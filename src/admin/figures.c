@@ -152,11 +152,11 @@ static void add_histogram(const struct view *view, const struct figure *figure, 
                           const uint64_t *buckets, size_t n, uint64_t sum_ns)
 {
     uint64_t count = 0;
-    double top_s = 64e-6;
-    for (size_t k = 0; k < n; k++, top_s *= 2) {
+    uint64_t top_us = 64;
+    for (size_t k = 0; k < n; k++, top_us *= 2) {
         char top[32];
         count += buckets[k];
-        snprintf(top, sizeof top, k + 1 < n ? "%.9g" : "+Inf", top_s);
+        snprintf(top, sizeof top, k + 1 < n ? "%.9g" : "+Inf", (double)top_us / 1e6);
         begin(view, figure, "_bucket", i, "le", top);
         end_with(view, count);
     }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTEXT = 3 };
+#define CONTEXT ((size_t)3)
 
 struct line {
     const char *at;
@@ -45,7 +45,7 @@ static bool split(struct lines *out, const char *text)
 
 static bool is_same(const struct line *a, const struct line *b)
 {
-    return a->length == b->length && memcmp(a->at, b->at, a->length) == 0;
+    return a->length == b->length && (a->length == 0 || memcmp(a->at, b->at, a->length) == 0);
 }
 
 /* Which lines are not in the other text. */

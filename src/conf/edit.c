@@ -7,6 +7,7 @@
  */
 #include "conf/edit.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -393,6 +394,7 @@ static size_t count_users(const struct model *model)
 
 static const struct model_user *find_user(const struct model *model, const char *name)
 {
+    assert(name != NULL);
     for (size_t i = 0; i < count_users(model); i++)
         if (strcmp(user_at(&model->admin, i)->name, name) == 0)
             return user_at(&model->admin, i);

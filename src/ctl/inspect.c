@@ -172,12 +172,11 @@ int inspect_one(const char *socket, const char *id, bool is_json)
     text_fini(&path);
     if (json == NULL)
         return status;
-    const char *key;
-    json_t *value;
     printf("connection\n");
-    json_object_foreach(json, key,
-                        value) if (!json_is_array(value) && strstr(key, "_tcp") == NULL)
-        print_pair(key, value);
+    for (void *at = json_object_iter(json); at != NULL; at = json_object_iter_next(json, at))
+        if (!json_is_array(json_object_iter_value(at)) &&
+            strstr(json_object_iter_key(at), "_tcp") == NULL)
+            print_pair(json_object_iter_key(at), json_object_iter_value(at));
     printf("limits that run\n");
     print_timers(json_object_get(json, "timers"));
     print_end("client's end", json_object_get(json, "client_tcp"));

@@ -52,22 +52,22 @@ static void free_edition(struct master *master, struct edition *edition)
     free(edition);
 }
 
+/* Youngest first: an edition names older ones alone, so what only an unused one names goes, too. */
 void editions_release(struct master *master)
 {
     struct rollout *rollout = &master->rollout;
     uint32_t n_used = 0;
-    /* Who names another is younger: twice round, so that what only an unused one names goes, too. */
-    for (int round = 0; round < 2; round++) {
-        n_used = 0;
-        LIST_FOREACH_SAFE(node, after, &rollout->editions) {
-            struct edition *edition = container_of(node, struct edition, node);
-            bool is_in_use = is_used(rollout, edition);
-            n_used += is_in_use;
-            if (!is_in_use && is_named(rollout, edition))
-                rows_give(master->rows, &edition->rows);
-            else if (!is_in_use)
-                free_edition(master, edition);
-        }
+    struct list_node *older = NULL;
+    for (struct list_node *node = rollout->editions.prev; node != &rollout->editions;
+         node = older) {
+        struct edition *edition = container_of(node, struct edition, node);
+        bool is_in_use = is_used(rollout, edition);
+        older = node->prev;
+        n_used += is_in_use;
+        if (!is_in_use && is_named(rollout, edition))
+            rows_give(master->rows, &edition->rows);
+        else if (!is_in_use)
+            free_edition(master, edition);
     }
     atomic_store(&master->segment.daemon->generations, n_used);
 }

@@ -2,6 +2,7 @@
 /* Writes the running configuration back to its files. */
 #include "master/saving.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -139,9 +140,11 @@ static unsigned int lay_over(struct work *work)
 
 static bool is_known(const struct work *work, const char *path)
 {
-    for (size_t i = 0; i < work->n; i++)
+    for (size_t i = 0; i < work->n; i++) {
+        assert(work->files[i].path != NULL);
         if (strcmp(work->files[i].path, path) == 0)
             return true;
+    }
     return false;
 }
 

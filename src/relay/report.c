@@ -185,7 +185,7 @@ static void tell_why(struct relay *relay, const struct slate_order *order)
         add_all(&out, c, order->id);
     bool is_fine = c != NULL && !out.failed && out.length < SLATE_TEXT_BYTES;
     slate_answer(relay->segment, relay->slot, order, is_fine ? SLATE_DONE : SLATE_NO_SUCH,
-                  is_fine ? out.at : NULL);
+                 is_fine ? out.at : NULL);
     text_fini(&out);
 }
 
@@ -201,7 +201,7 @@ void report_serve(struct relay *relay, void (*end)(struct conn *c, enum outcome 
         if (c != NULL)
             end(c, OUTCOME_KILLED);
         slate_answer(relay->segment, relay->slot, &order,
-                      c != NULL ? SLATE_DONE : SLATE_NO_SUCH, NULL);
+                     c != NULL ? SLATE_DONE : SLATE_NO_SUCH, NULL);
         break;
     case SLATE_WHY:
         tell_why(relay, &order);

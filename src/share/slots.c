@@ -21,7 +21,7 @@ const char *slot_state_word(enum slot_state state)
 
 void slot_note_lag(struct slot_row *row, uint64_t lag_ns)
 {
-    uint64_t top_ns = 64 * 1000;
+    uint64_t top_ns = UINT64_C(64000);
     size_t bucket = 0;
     for (; bucket < SLOT_LAG_BUCKETS - 1 && lag_ns > top_ns; bucket++)
         top_ns *= 2;

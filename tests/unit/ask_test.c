@@ -54,8 +54,8 @@ static void joins_chunks_and_refuses_every_cut_of_them(void **state)
                                       "fffffffff\r\nx\r\n", "\r\n\r\n", "0\r\n\r\nmore"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[256];
-        snprintf(text, sizeof text,
-                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s", bad[i]);
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s",
+                 bad[i]);
         assert_int_equal(parse(text, strlen(text), &answer), -1);
     }
 }
