@@ -143,12 +143,11 @@ static void print_pair(const char *key, const json_t *value)
 
 static void print_end(const char *title, json_t *end)
 {
-    const char *key;
-    json_t *value;
     printf("%s\n", title);
     if (!json_is_object(end))
         printf("  no socket yet\n");
-    json_object_foreach(end, key, value) print_pair(key, value);
+    for (void *at = json_object_iter(end); at != NULL; at = json_object_iter_next(end, at))
+        print_pair(json_object_iter_key(at), json_object_iter_value(at));
 }
 
 static void print_timers(const json_t *timers)
