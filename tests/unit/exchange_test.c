@@ -43,6 +43,14 @@ const char *MHD_lookup_connection_value(struct MHD_Connection *connection,
     return NULL;
 }
 
+const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *connection,
+                                                        enum MHD_ConnectionInfoType type, ...)
+{
+    (void)connection;
+    (void)type;
+    return NULL;
+}
+
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned int status,
                                    struct MHD_Response *response)
 {
@@ -61,7 +69,7 @@ static unsigned int check(const char *const (*headers)[2], const char *path,
                           const char *version)
 {
     struct MHD_Connection connection = {.headers = headers};
-    struct exchange *exchange = exchange_new(&connection, ACCESS_FULL, 1);
+    struct exchange *exchange = exchange_new(&connection, true, 1);
     bool is_fine = exchange_check(exchange, path, version);
     unsigned int status = exchange->answer.status;
     assert_int_equal(is_fine, status == 0);
@@ -161,7 +169,7 @@ static unsigned int answer(struct house *house, const struct asked *asked, const
 {
     const struct admin_actions actions = {.context = house, .look = look, .reload = reload};
     struct MHD_Connection connection = {.headers = asked->headers};
-    struct exchange *exchange = exchange_new(&connection, asked->access, 42);
+    struct exchange *exchange = exchange_new(&connection, asked->access == ACCESS_FULL, 42);
     static const char piece[1000];
     for (size_t done = 0; done < asked->body_bytes; done += sizeof piece)
         exchange_take(exchange, piece,

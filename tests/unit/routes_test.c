@@ -17,7 +17,8 @@
 static unsigned int get(const char *path, const struct status *status, struct answer *answer)
 {
     answer_fini(answer);
-    route_answer(path, status, answer);
+    const struct viewer viewer = {.token = ""};
+    route_answer(path, status, &viewer, answer);
     return answer->status;
 }
 
