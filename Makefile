@@ -38,7 +38,7 @@ PACKAGES_BUILD := gcc libc6-dev pkg-config libev-dev libinih-dev libmicrohttpd-d
         libc-ares-dev libssl-dev
 PACKAGES_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist curl wrk nginx-light \
         redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
-        chromium chromium-driver python3-selenium prometheus
+        chromium chromium-driver python3-selenium prometheus zsh fish
 PACKAGES_LINT  := clang-format clang-tidy cppcheck man-db
 PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream
 PACKAGES_FUZZ  := clang libclang-rt-14-dev
@@ -194,6 +194,9 @@ $(STAMPS)/%.analyzer: %.c $(LINT_HDR)
 BINDIR   = $(PREFIX)/bin
 SBINDIR  = $(PREFIX)/sbin
 MANDIR   = $(PREFIX)/share/man
+SHELLDIR = $(PREFIX)/share
+COMPLETIONS = $(SHELLDIR)/bash-completion/completions/gaidarosctl $(SHELLDIR)/zsh/vendor-completions/_gaidarosctl \
+              $(SHELLDIR)/fish/vendor_completions.d/gaidarosctl.fish
 UNITDIR  = $(PREFIX)/lib/systemd/system
 INITDIR  = /etc/init.d
 CONFDIR  = /etc/gaidaros
@@ -202,7 +205,8 @@ RELOCATE = sed 's|/usr/local/sbin|$(SBINDIR)|g; s|/usr/local/bin|$(BINDIR)|g'
 
 install: all
 	install -d '$(DESTDIR)$(SBINDIR)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(CONFDIR)' '$(DESTDIR)$(INITDIR)' \
-	        '$(DESTDIR)$(UNITDIR)' $(foreach n,1 5 8,'$(DESTDIR)$(MANDIR)/man$(n)')
+	        '$(DESTDIR)$(UNITDIR)' $(foreach n,1 5 8,'$(DESTDIR)$(MANDIR)/man$(n)') \
+	        $(foreach file,$(COMPLETIONS),'$(DESTDIR)$(dir $(file))')
 	install -m 755 $(BUILD)/gaidaros '$(DESTDIR)$(SBINDIR)/gaidaros'
 	install -m 755 $(BUILD)/gaidarosctl '$(DESTDIR)$(BINDIR)/gaidarosctl'
 	@if [ -e '$(DESTDIR)$(CONFDIR)/gaidaros.conf' ]; then \
@@ -215,12 +219,16 @@ install: all
 	chmod 755 '$(DESTDIR)$(INITDIR)/gaidaros'
 	$(RELOCATE) etc/systemd/gaidaros.service >'$(DESTDIR)$(UNITDIR)/gaidaros.service'
 	chmod 644 '$(DESTDIR)$(UNITDIR)/gaidaros.service'
+	$(BUILD)/gaidarosctl completion bash >'$(DESTDIR)$(SHELLDIR)/bash-completion/completions/gaidarosctl'
+	$(BUILD)/gaidarosctl completion zsh >'$(DESTDIR)$(SHELLDIR)/zsh/vendor-completions/_gaidarosctl'
+	$(BUILD)/gaidarosctl completion fish >'$(DESTDIR)$(SHELLDIR)/fish/vendor_completions.d/gaidarosctl.fish'
+	chmod 644 $(COMPLETIONS:%='$(DESTDIR)%')
 	install -m 644 man/gaidarosctl.1 '$(DESTDIR)$(MANDIR)/man1/gaidarosctl.1'
 	install -m 644 man/gaidaros.conf.5 '$(DESTDIR)$(MANDIR)/man5/gaidaros.conf.5'
 	install -m 644 man/gaidaros.8 '$(DESTDIR)$(MANDIR)/man8/gaidaros.8'
 
 uninstall:
-	rm -f '$(DESTDIR)$(SBINDIR)/gaidaros' '$(DESTDIR)$(BINDIR)/gaidarosctl' '$(DESTDIR)$(INITDIR)/gaidaros' \
+	rm -f $(COMPLETIONS:%='$(DESTDIR)%') '$(DESTDIR)$(SBINDIR)/gaidaros' '$(DESTDIR)$(BINDIR)/gaidarosctl' '$(DESTDIR)$(INITDIR)/gaidaros' \
 	      '$(DESTDIR)$(UNITDIR)/gaidaros.service' '$(DESTDIR)$(MANDIR)/man1/gaidarosctl.1' \
 	      '$(DESTDIR)$(MANDIR)/man5/gaidaros.conf.5' '$(DESTDIR)$(MANDIR)/man8/gaidaros.8'
 	@if [ -e '$(DESTDIR)$(CONFDIR)/gaidaros.conf' ]; then echo 'keeping $(DESTDIR)$(CONFDIR)'; fi

@@ -212,8 +212,7 @@
       make('label', {}, make('input', {id: 'only-out', type: 'checkbox', checked: kept('only-out') !== '',
         onchange: filterRows}), make('span', {}, 'only those not up')),
       make('output', {id: 'found'}));
-    at('found')?.setAttribute('aria-live', 'polite');
-    document.querySelector('.card').before(bar);
+    at('s0').before(bar);
   }
 
   /* A number with its unit, for sorting; text for what is none. */
@@ -357,8 +356,7 @@
   }
 
   addBar();
-  if (document.querySelector('.card'))
-    addFinder();
+  addFinder();
   document.querySelectorAll('.hosts').forEach(addSorting);
   if (isFull) {
     document.querySelectorAll('.hosts tbody tr').forEach(addHostButtons);

@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "base/text.h"
+#include "ctl/complete.h"
 #include "ctl/inspect.h"
 #include "ctl/passhash.h"
 #include "ctl/words.h"
@@ -56,6 +57,12 @@ static int run_why(const struct order *order)
                                : wrong_usage("why takes one ID, as connections shows it");
 }
 
+static int run_completion(const struct order *order)
+{
+    return order->n_words == 2 ? complete_script(order->words[1])
+                               : wrong_usage("completion takes bash, zsh or fish");
+}
+
 /* What gaidarosctl itself does; every other word is a call of the daemon's. */
 struct command {
     const char *word, *arguments;
@@ -75,6 +82,7 @@ static const struct command commands[] = {
     {"why", "ID", NULL, NULL, run_why, "show all about one: phase, who chose its host, limits, both ends' TCP figures"},
     {"metrics", "", "/metrics", NULL, NULL, "show all figures in Prometheus' text format"},
     {"check", "FILE", NULL, NULL, run_check, "check a configuration file; no daemon is asked"},
+    {"completion", "SHELL", NULL, NULL, run_completion, "print what makes bash, zsh or fish complete commands, fields and names"},
     {"hash", "", NULL, NULL, run_hash, "make the hash of a password for a user line"},
 };
 /* clang-format on */
@@ -109,7 +117,7 @@ static void print_help(void)
            "\n"
            "commands:\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-11s %-5s  %s\n", commands[i].word, commands[i].arguments, commands[i].says);
+        printf("  %-11s %-6s %s\n", commands[i].word, commands[i].arguments, commands[i].says);
     printf(
         "\ncalls (a field in [] may be left out; a name is that of all addresses of a host,\n"
         "or NAME@ADDRESS):\n");
@@ -175,6 +183,16 @@ static int run_check(const struct order *order)
     }
     /* 3 means something else here: that no daemon answers. */
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? DONE : REFUSED;
+}
+
+/* What shells ask; it stands in no help. */
+static int run_complete(const struct order *order)
+{
+    const char *words[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        words[i] = commands[i].word;
+    return complete_words(order->socket, order->words + 1, order->n_words - 1, words,
+                          N_COMMANDS);
 }
 
 static int run_command(const struct command *command, const struct order *order)
@@ -321,6 +339,8 @@ int main(int argc, char **argv)
     int status = read_options(argc, argv, &order);
     if (status < 0 && order.n_words == 0)
         status = wrong_usage("a command is missing");
+    if (status < 0 && strcmp(order.words[0], "complete") == 0)
+        status = run_complete(&order);
     if (status < 0) {
         const struct command *command = command_find(order.words[0]);
         status = command != NULL ? run_command(command, &order) : run_call(&order);
