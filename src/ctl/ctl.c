@@ -16,6 +16,7 @@
 #include "ctl/complete.h"
 #include "ctl/inspect.h"
 #include "ctl/passhash.h"
+#include "ctl/top.h"
 #include "ctl/words.h"
 #include "net/ask.h"
 
@@ -57,6 +58,12 @@ static int run_why(const struct order *order)
                                : wrong_usage("why takes one ID, as connections shows it");
 }
 
+static int run_top(const struct order *order)
+{
+    return order->is_json ? wrong_usage("top has no JSON form; status has")
+                          : top_run(order->socket, order->words + 1, order->n_words - 1);
+}
+
 static int run_completion(const struct order *order)
 {
     return order->n_words == 2 ? complete_script(order->words[1])
@@ -82,6 +89,7 @@ static const struct command commands[] = {
     {"why", "ID", NULL, NULL, run_why, "show all about one: phase, who chose its host, limits, both ends' TCP figures"},
     {"metrics", "", "/metrics", NULL, NULL, "show all figures in Prometheus' text format"},
     {"check", "FILE", NULL, NULL, run_check, "check a configuration file; no daemon is asked"},
+    {"top", "[...]", NULL, NULL, run_top, "watch services, hosts and workers; -d SECONDS between two looks, -n COUNT of them"},
     {"completion", "SHELL", NULL, NULL, run_completion, "print what makes bash, zsh or fish complete commands, fields and names"},
     {"hash", "", NULL, NULL, run_hash, "make the hash of a password for a user line"},
 };

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""gaidarosctl top: plain into a pipe, a view with keys on a terminal, which is left as it was."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+from command import CTL, gaidarosctl
+from harness import connect, free_port, wait_until
+from rig import Closed
+from scene import config, echo
+
+
+@pytest.fixture
+def web(daemon, host):
+    port = free_port()
+    with Closed("dead") as dead:
+        yield daemon(config(port, [host("one"), host("two"), dead], group="check = tcp\ncheck_interval = 200ms"), workers=1), port
+
+
+def test_a_pipe_gets_plain_blocks(web):
+    running, port = web
+    wait_until(lambda: running.host("dead")["state"] == "down", what="the host to be down")
+    clients = [connect(f"127.0.0.1:{port}") for _ in range(4)]
+    for client in clients:
+        echo(client)
+    said = gaidarosctl(running, "top", "-n", "2", "-d", "0.3")
+    assert said.status == 0 and "\x1b" not in said.out
+    blocks = said.out.split("gaidaros ")[1:]
+    assert len(blocks) == 2
+    hosts = re.findall(r"(?m)^(one|two|dead) +web/main +(\w+) +1 +(\d+)", blocks[1])
+    assert hosts[0] == ("dead", "down", "0"), "what fails comes first"
+    assert sorted(hosts[1:]) == [("one", "up", "2"), ("two", "up", "2")]
+    assert re.search(r"(?m)^web +4 ", blocks[1])
+    for client in clients:
+        client.close()
+
+
+def test_wrong_words_and_no_daemon(web):
+    running, _ = web
+    for words in (["-d"], ["-d", "0"], ["-d", "x"], ["-x", "1"], ["web"]):
+        assert gaidarosctl(running, "top", *words).status == 2, words
+    done = subprocess.run([CTL, "-s", "/nonexistent", "top", "-n", "1"], capture_output=True, check=False)
+    assert done.returncode == 3
+
+
+class Terminal:
+    """top on a terminal of 24 lines."""
+
+    def __init__(self, running, rows=24, columns=100):
+        self.leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = termios.tcgetattr(follower)
+        self.process = subprocess.Popen([CTL, "-s", running.control, "top", "-d", "0.2"], stdin=follower, stdout=follower,
+                                        stderr=subprocess.PIPE)
+        self.follower, self.seen = follower, b""
+
+    def wait_for(self, words):
+        end = time.monotonic() + 20
+        while words not in self.seen:
+            assert time.monotonic() < end, (words, self.seen[-2000:])
+            if select.select([self.leader], [], [], 0.1)[0]:
+                self.seen += os.read(self.leader, 65536)
+
+    def press(self, keys):
+        self.seen = b""
+        os.write(self.leader, keys)
+
+    def ended(self):
+        """The exit status; the terminal is as it was."""
+        self.wait_for(b"\x1b[?25h\x1b[?1049l")
+        status = self.process.wait(20)
+        assert termios.tcgetattr(self.follower)[3] == self.before[3]
+        os.close(self.leader)
+        os.close(self.follower)
+        self.process.stderr.close()
+        return status
+
+
+def test_keys_do_what_they_say(web):
+    running, _ = web
+    terminal = Terminal(running)
+    terminal.wait_for(b"\x1b[?1049h")
+    terminal.wait_for(b"hosts by need")
+    terminal.press(b"s")
+    terminal.wait_for(b"hosts by open")
+    terminal.press(b"s")
+    terminal.wait_for(b"hosts by name")
+    terminal.press(b"q")
+    assert terminal.ended() == 0
+
+
+def test_what_does_not_fit_is_scrolled_to(web):
+    running, _ = web
+    terminal = Terminal(running, rows=6)
+    terminal.wait_for(b"SERVICE")
+    assert b"WORKER" not in terminal.seen
+    terminal.press(b"\x1b[6~")
+    terminal.wait_for(b"WORKER")
+    terminal.press(b"q")
+    assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(web, by):
+    running, _ = web
+    terminal = Terminal(running)
+    terminal.wait_for(b"hosts by")
+    terminal.process.send_signal(by)
+    assert terminal.ended() == 0
+
+
+def test_the_end_of_the_daemon_leaves_the_terminal_as_it_was(web):
+    running, _ = web
+    terminal = Terminal(running)
+    terminal.wait_for(b"hosts by")
+    running.stop()
+    assert terminal.ended() == 3
