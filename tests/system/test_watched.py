@@ -112,7 +112,7 @@ def test_children_do_not_speak_to_the_service_manager(daemon, host, manager):
 
 # who looks at the processes
 
-NEEDED = {"dac_override": 1, "dac_read_search": 2, "kill": 5, "setgid": 6, "setuid": 7, "net_bind_service": 10}
+NEEDED = {"chown": 0, "dac_override": 1, "dac_read_search": 2, "kill": 5, "setgid": 6, "setuid": 7, "net_bind_service": 10}
 
 
 def status_of(pid):
