@@ -307,7 +307,7 @@ static unsigned int verify(struct work *work)
     struct model *again = conf_load(&work->master->request, &problems);
     unsigned int status = 0;
     if (again == NULL || !is_same(again, work->wanted))
-        status = refuse(work, BROKEN, "what was written would not read back to the same: %s",
+        status = refuse(work, CONFLICT, "what was written would not read back to the same: %s",
                         problems.errors.at != NULL ? problems.errors.at : "it differs");
     conf_free(again);
     problems_fini(&problems);

@@ -301,7 +301,10 @@ def layout(prefix):
             "/etc/gaidaros/gaidaros.conf": 0o644, "/etc/init.d/gaidaros": 0o755,
             f"{prefix}/lib/systemd/system/gaidaros.service": 0o644,
             f"{prefix}/share/man/man1/gaidarosctl.1": 0o644, f"{prefix}/share/man/man5/gaidaros.conf.5": 0o644,
-            f"{prefix}/share/man/man8/gaidaros.8": 0o644}
+            f"{prefix}/share/man/man8/gaidaros.8": 0o644,
+            f"{prefix}/share/bash-completion/completions/gaidarosctl": 0o644,
+            f"{prefix}/share/zsh/vendor-completions/_gaidarosctl": 0o644,
+            f"{prefix}/share/fish/vendor_completions.d/gaidarosctl.fish": 0o644}
 
 
 @pytest.mark.parametrize("prefix", ["/usr/local", "/usr"])
