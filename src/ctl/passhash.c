@@ -32,12 +32,13 @@ static bool ask(const char *question, char line[PASSWORD_MOST + 2])
     if (is_terminal) {
         silent = before;
         silent.c_lflag &= ~(tcflag_t)ECHO;
-        fputs(question, stderr);
+        /* First: what was typed before is dropped, what follows the question is not. */
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+        fputs(question, stderr);
     }
     bool is_read = read_line(line);
     if (is_terminal) {
-        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
         fputs("\n", stderr);
     }
     return is_read;

@@ -134,7 +134,7 @@ def test_answer_after_the_clients_fin_arrives_whole(daemon, host, workers):
     ended = app.ended(3)
     assert [(e["how"], e["bytes_in"], e["sha_out"]) for e in ended] == [("clean", 7, digest.hexdigest())] * 3
     took = [(seen - shut) / 1e9 for seen, shut in zip(sorted(e["eof_ns"] for e in ended), shut_ns)]
-    assert min(took) < 0.05 and max(took) < 1, took  # the fastest shows how it works, the others the machine
+    assert min(took) < 0.5 and max(took) < 1.5, took  # the fastest shows how it works, the others the machine
 
 
 @pytest.mark.san_subset
