@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import tempfile
 
 import pytest
 
@@ -38,8 +39,9 @@ def by_zsh(line, env):
 
 def by_fish(line, env):
     script = "gaidarosctl completion fish | source; complete -C $argv[1]"
-    return shell("fish", "--no-config", "-c", script, "--", line, env={**env, "HOME": "/nonexistent", "XDG_DATA_HOME": "/nonexistent",
-                                                                       "XDG_CONFIG_HOME": "/nonexistent"})
+    with tempfile.TemporaryDirectory() as home:  # it makes folders there
+        return shell("fish", "--no-config", "-c", script, "--", line,
+                     env={**env, "HOME": home, "XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home})
 
 
 CASES = [
