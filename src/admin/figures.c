@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "net/netstat.h"
 
@@ -47,9 +49,25 @@ struct figure {
 
 /* ---- samples ---- */
 
-/* In a label's value backslash, quote and newline are escaped. */
+/* A name may be any bytes, by an escape in the file. */
+static bool is_utf8(const char *text)
+{
+    json_t *string = json_string(text); /* which takes nothing else */
+    json_decref(string);
+    return string != NULL;
+}
+
+/*
+ * In a label's value backslash, quote and newline are escaped. What is no UTF-8, which Prometheus refuses with all the rest,
+ * has its odd bytes as \xHH.
+ */
 static void add_label(struct text *out, const char *key, const char *value)
 {
+    struct text plain = {0};
+    if (!is_utf8(value)) {
+        text_add_escaped(&plain, value);
+        value = plain.at != NULL ? plain.at : "";
+    }
     text_printf(out, "%s%s=\"", out->length > 0 ? "," : "", key);
     for (const char *c = value; *c != '\0'; c++) {
         if (*c == '\\' || *c == '"')
@@ -60,6 +78,8 @@ static void add_label(struct text *out, const char *key, const char *value)
             text_append(out, c, 1);
     }
     text_append(out, "\"", 1);
+    out->failed |= plain.failed;
+    text_fini(&plain);
 }
 
 static void make_labels(const struct view *view, enum scope scope, size_t i, struct text *out)

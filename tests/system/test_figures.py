@@ -62,9 +62,11 @@ def test_promtool_has_nothing_to_say(web):
 def test_names_hold_what_they_may(daemon, host):
     one = host("one")
     name = "a\\\\b'ö{}=,"
-    running = daemon(f"[service web]\nlisten = 127.0.0.1:{free_port()}\ngroup = g,\n[group g,]\nhost = \"{name}\" {one.address}\n")
+    running = daemon(f"[service web]\nlisten = 127.0.0.1:{free_port()}\ngroup = g,\n[group g,]\nhost = \"{name}\" {one.address}\n"
+                     f"host = \"caf\\xe9\" {one.address}\n")
     text = text_of(running)
     assert promtool("check", "metrics", input=text) == ""
+    assert r'host="caf\\xe9"' in text, "what is no UTF-8"
     assert 'host="a\\\\b\'ö{}=,"' in text and 'group="g,"' in text
 
 
