@@ -48,6 +48,9 @@ void text_add_html(struct text *text, const char *string);
  */
 void text_add_json(struct text *text, const char *string);
 
+/* Bytes of the well-formed UTF-8 character at the beginning of a NUL-terminated string; 0 when there is none. */
+size_t text_utf8_length(const char *at);
+
 /*
  * Gives the storage away: the caller frees the NUL-terminated result; the text is empty
  * again. NULL when failed.

@@ -3,20 +3,17 @@
 #ifndef CTL_COMPLETE_H
 #define CTL_COMPLETE_H
 
-#include <stddef.h>
-
 /*
- * Prints the candidates for the last of the words, a line each: commands and calls, then a call's fields, then what a
- * daemon that answers has to fill in for service, group and name. Where nothing is known nothing is printed.
- * socket    where to ask, unless the words name another
- * words     the command line without the program's name; the last one is being typed and may be empty
- * commands  gaidarosctl's own
+ * Prints the candidates for the last of the words, a line each: commands and calls, then a command's own words or a
+ * call's fields, then what a daemon that answers within two seconds has to fill in for service, group and name. Where
+ * nothing is known nothing is printed; files are the shell's to complete.
+ * socket  where to ask, unless the words name another
+ * words   the command line without the program's name; the last one is being typed and may be empty
  * Returns an exit status: always 0.
  */
-int complete_words(const char *socket, char *const *words, int n_words,
-                   const char *const *commands, size_t n_commands);
+int complete_words(const char *socket, char *const *words, int n_words);
 
-/* Prints the lines that make a shell ask: bash, zsh, fish. Returns 0, or 2 for another one. */
+/* Prints the lines that make a shell ask: bash, zsh, fish. Returns an exit status. */
 int complete_script(const char *shell);
 
 #endif

@@ -152,12 +152,9 @@ static int utf8_rest(unsigned char first)
     return -1;
 }
 
-/*
- * Length of the well-formed UTF-8 sequence at bytes, 0 when there is none. Overlong forms,
- * surrogates and what lies beyond U+10FFFF show in the second byte (Unicode 15, table 3-7).
- */
-static size_t utf8_length(const unsigned char *bytes)
+size_t text_utf8_length(const char *at)
 {
+    const unsigned char *bytes = (const unsigned char *)at;
     int rest = utf8_rest(bytes[0]);
     if (rest < 0)
         return 0;
@@ -165,6 +162,7 @@ static size_t utf8_length(const unsigned char *bytes)
         if ((bytes[i] & 0xc0) != 0x80)
             return 0; /* a NUL ends the search too */
     }
+    /* Overlong forms, surrogates and what lies beyond U+10FFFF show in the second byte (Unicode 15, table 3-7). */
     if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] > 0x9f) ||
         (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] > 0x8f))
         return 0;
@@ -191,7 +189,7 @@ void text_add_json(struct text *text, const char *string)
         at += length;
         if (*at == '\0')
             break;
-        length = utf8_length(at);
+        length = text_utf8_length((const char *)at);
         if (length == 0)
             text_add(text, "\\ufffd");
         else if (length == 1)

@@ -5,23 +5,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/text.h"
-#include "ctl/words.h"
+#include "ctl/callwords.h"
+#include "ctl/commands.h"
+#include "ctl/exits.h"
 #include "net/ask.h"
 
-enum { DONE = 0, WRONG_USAGE = 2 };
-
-/* clang-format off */
-static const struct call {
-    const char *word, *fields;
-} calls[] = {
-#define CALL_NOW(call, handler, fields, says) {#call, fields},
-#define CALL_LATER(call, fields)
-    CALL_WORDS(CALL_NOW, CALL_LATER)
-};
+enum { PATIENCE_S = 2 };
 
 /* Fields of which the daemon knows nothing that we do not. */
 static const struct {
@@ -33,19 +27,38 @@ static const struct {
 
 static const char filters[] = "service group host source age bytes limit";
 
+/* What commands and options take besides FIELD=VALUE. */
+static const struct {
+    const char *word, *values;
+} arguments[] = {
+    {"config", "running"}, {"completion", "bash zsh fish"}, {"top", "-d -n"},
+    {"-o", "text json"},   {"--output", "text json"},
+};
+
+/* clang-format off */
 static const struct {
     const char *shell, *script;
 } scripts[] = {
     {"bash",
      "_gaidarosctl() {\n"
-     "    local line=${COMP_LINE:0:COMP_POINT}\n"
+     "    local line=${COMP_LINE:0:COMP_POINT} typed\n"
      "    local -a words\n"
      "    read -ra words <<<\"$line\"\n"
-     "    [[ $line == *' ' ]] && words+=('')\n"
+     "    [[ $line == *[[:blank:]] ]] && words+=('')\n"
+     "    typed=${words[-1]}\n"
+     "    COMPREPLY=()\n"
+     "    case ${words[-2]-} in\n"
+     "    check | -s | --socket) compopt -o default 2>/dev/null; return 0 ;;\n"
+     "    esac\n"
      "    mapfile -t COMPREPLY < <(\"${words[0]}\" complete \"${words[@]:1}\" 2>/dev/null)\n"
      "    [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null\n"
-     "    # Readline takes what stands before the '=' for another word.\n"
-     "    [[ ${words[-1]} == *=* && $COMP_WORDBREAKS == *=* ]] && COMPREPLY=(\"${COMPREPLY[@]#*=}\")\n"
+     "    # Readline replaces only what stands behind the last '=', ':' or '@' of a word.\n"
+     "    while [[ $typed == *[\"$COMP_WORDBREAKS\"]* ]]; do\n"
+     "        local head=${typed%%[\"$COMP_WORDBREAKS\"]*}\n"
+     "        local length=$((${#head} + 1)) i\n"
+     "        for i in \"${!COMPREPLY[@]}\"; do COMPREPLY[i]=${COMPREPLY[i]:length}; done\n"
+     "        typed=${typed:length}\n"
+     "    done\n"
      "    return 0\n"
      "}\n"
      "complete -F _gaidarosctl gaidarosctl\n"},
@@ -53,6 +66,9 @@ static const struct {
      "#compdef gaidarosctl\n"
      "_gaidarosctl() {\n"
      "    local -a found\n"
+     "    case ${words[CURRENT-1]} in\n"
+     "    check | -s | --socket) _files; return ;;\n"
+     "    esac\n"
      "    found=(${(f)\"$(\"${words[1]}\" complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
      "    if [[ ${found[1]-} == *= ]]; then\n"
      "        compadd -S '' -a found\n"
@@ -60,10 +76,19 @@ static const struct {
      "        compadd -a found\n"
      "    fi\n"
      "}\n"
-     "compdef _gaidarosctl gaidarosctl\n"},
+     "# As a file of the shell's it is the function's first call, too; read by eval it is not.\n"
+     "if [[ ${funcstack[1]-} == _gaidarosctl ]]; then\n"
+     "    _gaidarosctl \"$@\"\n"
+     "else\n"
+     "    compdef _gaidarosctl gaidarosctl\n"
+     "fi\n"},
     {"fish",
-     "complete -c gaidarosctl -f -a "
-     "'(gaidarosctl complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n"},
+     "function __gaidarosctl_takes_file\n"
+     "    contains -- (commandline -opc)[-1] check -s --socket\n"
+     "end\n"
+     "complete -c gaidarosctl -n 'not __gaidarosctl_takes_file' -f -a "
+     "'(gaidarosctl complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n"
+     "complete -c gaidarosctl -n __gaidarosctl_takes_file -F\n"},
 };
 /* clang-format on */
 
@@ -80,26 +105,42 @@ static void offer(const char *word, const char *ending, const char *typed)
         printf("%s%s\n", word, ending);
 }
 
+/* The words of a list with blanks between them. */
+static void offer_list(const char *list, const char *typed)
+{
+    while (*list != '\0') {
+        char word[32];
+        size_t length = strcspn(list, " ");
+        snprintf(word, sizeof word, "%.*s", (int)length, list);
+        offer(word, "", typed);
+        list += length + strspn(list + length, " ");
+    }
+}
+
 /* ---- values ---- */
+
+/* What a shell would cut or take for something else is left to its user. */
+static bool is_one_word(const char *value)
+{
+    for (const char *at = value; *at != '\0'; at++)
+        if ((unsigned char)*at <= ' ' || *at == 0x7f ||
+            strchr("'\"\\$`;&|<>()*?[]{}!#~^", *at) != NULL)
+            return false;
+    return true;
+}
 
 static void offer_value(const char *field, const char *value, const char *typed)
 {
     struct text word = {0};
     text_printf(&word, "%s=%s", field, value != NULL ? value : "");
-    /* What a shell would cut or take for something else is left to its user. */
-    if (value != NULL && !word.failed && strpbrk(value, " \t\n'\"\\$`;&|<>()*?[]{}") == NULL)
+    if (value != NULL && !word.failed && is_one_word(value))
         offer(word.at, "", typed);
     text_fini(&word);
 }
 
-/* The value of a field on the command line, without its name; NULL = it is not there. */
 static const char *given(char *const *words, int n_words, const char *field)
 {
-    size_t length = strlen(field);
-    for (int i = 0; i < n_words; i++)
-        if (strncmp(words[i], field, length) == 0 && words[i][length] == '=')
-            return words[i] + length + 1;
-    return NULL;
+    return callwords_value(words, (size_t)n_words, field);
 }
 
 static const char *name_of(const json_t *object)
@@ -147,6 +188,14 @@ static void offer_words(const char *field, const char *values, const char *typed
     }
 }
 
+/* Whether its fields name what runs: a user's name is not a host's. */
+static bool is_of_daemon(const char *word)
+{
+    const struct callword *call = callwords_find(word);
+    return strcmp(word, "connections") == 0 ||
+           (call != NULL && strstr(call->fields, "service") != NULL);
+}
+
 static void offer_values(const char *socket, char *const *words, int n_words)
 {
     const char *typed = words[n_words - 1];
@@ -157,8 +206,13 @@ static void offer_values(const char *socket, char *const *words, int n_words)
     for (size_t i = 0; i < COUNT(fixed); i++)
         if (strcmp(fixed[i].field, field) == 0)
             offer_words(field, fixed[i].values, typed);
+    if (!is_of_daemon(words[0]))
+        return;
+    /* A shell's user does not wait for a daemon that hangs: the signal ends us. */
+    fflush(stdout);
+    (void)alarm(PATIENCE_S);
     if (ask(socket, "GET", "/running.json", NULL, &answer, &why) == 0) {
-        json_t *running = json_loads(answer.body.at, 0, NULL);
+        json_t *running = answer.body.at != NULL ? json_loads(answer.body.at, 0, NULL) : NULL;
         offer_names(running, field, words, n_words, typed);
         json_decref(running);
         text_fini(&answer.body);
@@ -168,51 +222,65 @@ static void offer_values(const char *socket, char *const *words, int n_words)
 
 /* ---- words ---- */
 
-/* The names of a list that are not given yet, as NAME=; those in [] may be left out. */
+/* The fields of a list that are not given yet, as NAME=. */
 static void offer_fields(const char *list, char *const *words, int n_words)
 {
-    while (*list != '\0') {
-        char field[32];
-        list += strspn(list, " []");
-        size_t length = strcspn(list, " []");
-        snprintf(field, sizeof field, "%.*s", (int)length, list);
-        list += length + strspn(list + length, " []");
-        if (length > 0 && given(words, n_words - 1, field) == NULL)
-            offer(field, "=", words[n_words - 1]);
-    }
+    struct callfield field;
+    while (callwords_next(&list, &field))
+        if (given(words, n_words - 1, field.name) == NULL)
+            offer(field.name, "=", words[n_words - 1]);
+}
+
+static void offer_arguments_of(const char *word, const char *typed)
+{
+    for (size_t i = 0; i < COUNT(arguments); i++)
+        if (strcmp(arguments[i].word, word) == 0)
+            offer_list(arguments[i].values, typed);
 }
 
 static void offer_arguments(const char *socket, char *const *words, int n_words)
 {
-    if (strchr(words[n_words - 1], '=') != NULL) {
+    const struct callword *call = callwords_find(words[0]);
+    if (strchr(words[n_words - 1], '=') != NULL)
         offer_values(socket, words, n_words);
-        return;
-    }
-    if (strcmp(words[0], "connections") == 0)
+    else if (strcmp(words[0], "connections") == 0)
         offer_fields(filters, words + 1, n_words - 1);
-    for (size_t i = 0; i < COUNT(calls); i++)
-        if (strcmp(calls[i].word, words[0]) == 0)
-            offer_fields(calls[i].fields, words + 1, n_words - 1);
+    else if (call != NULL)
+        offer_fields(call->fields, words + 1, n_words - 1);
+    else if (n_words == 2 || strcmp(words[0], "top") == 0)
+        offer_arguments_of(words[0], words[n_words - 1]);
 }
 
-int complete_words(const char *socket, char *const *words, int n_words,
-                   const char *const *commands, size_t n_commands)
+static bool is_option(const char *word)
 {
+    return strcmp(word, "-s") == 0 || strcmp(word, "--socket") == 0 ||
+           strcmp(word, "-o") == 0 || strcmp(word, "--output") == 0;
+}
+
+int complete_words(const char *socket, char *const *words, int n_words)
+{
+    size_t n_commands, n_calls;
+    const struct command *commands = commands_all(&n_commands);
+    const struct callword *calls = callwords_all(&n_calls);
     /* Options stand in front, each with an argument. */
-    while (n_words > 2 && (strcmp(words[0], "-s") == 0 || strcmp(words[0], "-o") == 0)) {
-        if (words[0][1] == 's')
+    while (n_words > 2 && is_option(words[0])) {
+        if (strcmp(words[0], "-s") == 0 || strcmp(words[0], "--socket") == 0)
             socket = words[1];
         words += 2;
         n_words -= 2;
+    }
+    const char *typed = n_words > 0 ? words[n_words - 1] : "";
+    if (n_words == 2 && is_option(words[0])) {
+        offer_arguments_of(words[0], typed);
+        return DONE;
     }
     if (n_words > 1) {
         offer_arguments(socket, words, n_words);
         return DONE;
     }
-    const char *typed = n_words > 0 ? words[0] : "";
     for (size_t i = 0; i < n_commands; i++)
-        offer(commands[i], "", typed);
-    for (size_t i = 0; i < COUNT(calls); i++)
+        offer(commands[i].word, "", typed);
+    for (size_t i = 0; i < n_calls; i++)
         offer(calls[i].word, "", typed);
     return DONE;
 }

@@ -1,225 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 /* The program gaidarosctl: talks to a running daemon over its control socket. */
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/text.h"
+#include "ctl/asked.h"
+#include "ctl/callwords.h"
+#include "ctl/chapters.h"
+#include "ctl/commands.h"
 #include "ctl/complete.h"
-#include "ctl/inspect.h"
-#include "ctl/passhash.h"
-#include "ctl/top.h"
-#include "ctl/words.h"
+#include "ctl/exits.h"
+#include "ctl/safe.h"
 #include "net/ask.h"
 
 #define DEFAULT_SOCKET "/run/gaidaros/control.sock"
 #define SOCKET_VARIABLE "GAIDAROS_CONTROL"
 
-enum { DONE = 0, REFUSED = 1, WRONG_USAGE = 2, NO_DAEMON = 3 };
+enum { COMMANDS_MOST = 32 };
 
-/* What the command line asks for. */
-struct order {
-    const char *socket;
-    bool is_json;
-    char **words; /* the command with its arguments */
-    int n_words;
-};
-
-static int wrong_usage(const char *what)
+/* Prints and frees. Returns an exit status. */
+static int print(struct text *text)
 {
-    fprintf(stderr, "gaidarosctl: %s; see gaidarosctl -h\n", what);
-    return WRONG_USAGE;
+    bool is_whole = !text->failed && text->at != NULL && fputs(text->at, stdout) >= 0;
+    text_fini(text);
+    return is_whole ? DONE : REFUSED;
 }
 
-static int run_check(const struct order *order);
-
-static int run_hash(const struct order *order)
+static int print_help(void)
 {
-    return order->n_words > 1 ? wrong_usage("a password is not written on the command line")
-                              : passhash_run();
+    struct text help = {0};
+    text_add(&help, "usage: gaidarosctl [-s SOCKET] [-o text|json] COMMAND\n"
+                    "       gaidarosctl [-s SOCKET] [-o text|json] CALL [FIELD=VALUE ...]\n\n");
+    chapters_add_help(&help);
+    text_add(&help, "\n"
+                    "options:\n"
+                    "  -s, --socket SOCKET     the daemon's control socket\n"
+                    "                          (default: $" SOCKET_VARIABLE
+                    ", else " DEFAULT_SOCKET ")\n"
+                    "  -o, --output text|json  how to answer (default: text)\n"
+                    "  -V, --version           print the version\n"
+                    "  -h, --help              print this\n"
+                    "\n"
+                    "exit status: 0 done, 1 refused, 2 wrong usage, 3 no daemon answers\n");
+    return print(&help);
 }
 
-static int run_connections(const struct order *order)
+static int print_manual(void)
 {
-    return inspect_list(order->socket, order->words + 1, order->n_words - 1, order->is_json);
-}
-
-static int run_why(const struct order *order)
-{
-    return order->n_words == 2 ? inspect_one(order->socket, order->words[1], order->is_json)
-                               : wrong_usage("why takes one ID, as connections shows it");
-}
-
-static int run_top(const struct order *order)
-{
-    return order->is_json ? wrong_usage("top has no JSON form; status has")
-                          : top_run(order->socket, order->words + 1, order->n_words - 1);
-}
-
-static int run_completion(const struct order *order)
-{
-    return order->n_words == 2 ? complete_script(order->words[1])
-                               : wrong_usage("completion takes bash, zsh or fish");
-}
-
-/* What gaidarosctl itself does; every other word is a call of the daemon's. */
-struct command {
-    const char *word, *arguments;
-    const char *text_path,
-        *json_path; /* what GET brings for -o text, -o json; NULL: there is no such form */
-    int (*run)(const struct order *order); /* in place of a path */
-    const char *says;
-};
-
-/* clang-format off */
-static const struct command commands[] = {
-    {"status", "", "/running.txt", "/running.json", NULL, "show services, hosts and workers"},
-    {"config", "", "/config", NULL, NULL, "show the configuration as the file said, defaults filled in"},
-    {"running", "", "/config/running", NULL, NULL, "show the configuration as it is now"},
-    {"diff", "", "/config/diff", NULL, NULL, "show what a restart would lose, as a unified diff"},
-    {"connections", "[...]", NULL, NULL, run_connections, "show open connections; filters: service= group= host= source=NETWORK age= bytes= limit="},
-    {"why", "ID", NULL, NULL, run_why, "show all about one: phase, who chose its host, limits, both ends' TCP figures"},
-    {"metrics", "", "/metrics", NULL, NULL, "show all figures in Prometheus' text format"},
-    {"check", "FILE", NULL, NULL, run_check, "check a configuration file; no daemon is asked"},
-    {"top", "[...]", NULL, NULL, run_top, "watch services, hosts and workers; -d SECONDS between two looks, -n COUNT of them"},
-    {"completion", "SHELL", NULL, NULL, run_completion, "print what makes bash, zsh or fish complete commands, fields and names"},
-    {"hash", "", NULL, NULL, run_hash, "make the hash of a password for a user line"},
-};
-/* clang-format on */
-
-#define N_COMMANDS (sizeof commands / sizeof *commands)
-
-/* The calls as help shows them; those of later versions are left out. */
-struct call_word {
-    const char *word, *fields, *says;
-};
-/* clang-format off */
-#define CALL_NOW(call, handler, fields, says) {#call, fields, says},
-#define CALL_LATER(call, fields)
-/* clang-format on */
-static const struct call_word calls[] = {CALL_WORDS(CALL_NOW, CALL_LATER)};
-
-#define N_CALLS (sizeof calls / sizeof *calls)
-
-static void print_calls(void)
-{
-    for (size_t i = 0; i < N_CALLS; i++) {
-        printf("  %-14s  %s\n", calls[i].word, calls[i].says);
-        if (calls[i].fields[0] != '\0')
-            printf("  %-14s    fields: %s\n", "", calls[i].fields);
-    }
-}
-
-static void print_help(void)
-{
-    printf("usage: gaidarosctl [-s SOCKET] [-o text|json] COMMAND\n"
-           "       gaidarosctl [-s SOCKET] [-o text|json] CALL [FIELD=VALUE ...]\n"
-           "\n"
-           "commands:\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-11s %-6s %s\n", commands[i].word, commands[i].arguments, commands[i].says);
-    printf(
-        "\ncalls (a field in [] may be left out; a name is that of all addresses of a host,\n"
-        "or NAME@ADDRESS):\n");
-    print_calls();
-    printf("\n"
-           "options:\n"
-           "  -s, --socket SOCKET     the daemon's control socket\n"
-           "                          (default: $" SOCKET_VARIABLE ", else " DEFAULT_SOCKET
-           ")\n"
-           "  -o, --output text|json  how to answer (default: text)\n"
-           "  -V, --version           print the version\n"
-           "  -h, --help              print this\n"
-           "\n"
-           "exit status: 0 done, 1 refused, 2 wrong usage, 3 no daemon answers\n");
-}
-
-static const struct command *command_find(const char *word)
-{
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        if (strcmp(commands[i].word, word) == 0)
-            return &commands[i];
-    }
-    return NULL;
-}
-
-static int no_daemon(struct text *why)
-{
-    fprintf(stderr, "gaidarosctl: %s\n", why->at != NULL ? why->at : "out of memory");
-    text_fini(why);
-    return NO_DAEMON;
-}
-
-/* In the child: the daemon's own program, beside this one, in sbin beside its folder, or as it is found by its name. */
-static void become_daemon_program(char *file)
-{
-    char path[PATH_MAX];
-    char *const words[] = {"gaidaros", "-t", "-c", file, NULL};
-    static const char *const places[] = {"gaidaros", "../sbin/gaidaros"};
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 32);
-    while (length > 0 && path[length - 1] != '/')
-        length--;
-    for (size_t i = 0; length > 0 && i < sizeof places / sizeof *places; i++) {
-        snprintf(path + length, 32, "%s", places[i]);
-        (void)execv(path, words);
-    }
-    (void)execvp(words[0], words);
-    fprintf(stderr, "gaidarosctl: gaidaros cannot be run: %s\n", strerror(errno));
-}
-
-static int run_check(const struct order *order)
-{
-    int status;
-    if (order->n_words != 2)
-        return wrong_usage("check takes one FILE");
-    pid_t child = fork();
-    if (child == 0) {
-        become_daemon_program(order->words[1]);
-        _exit(REFUSED);
-    }
-    if (child < 0 || waitpid(child, &status, 0) != child) {
-        fprintf(stderr, "gaidarosctl: %s\n", strerror(errno));
-        return REFUSED;
-    }
-    /* 3 means something else here: that no daemon answers. */
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? DONE : REFUSED;
-}
-
-/* What shells ask; it stands in no help. */
-static int run_complete(const struct order *order)
-{
-    const char *words[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        words[i] = commands[i].word;
-    return complete_words(order->socket, order->words + 1, order->n_words - 1, words,
-                          N_COMMANDS);
+    struct text manual = {0};
+    chapters_add_manual(&manual);
+    return print(&manual);
 }
 
 static int run_command(const struct command *command, const struct order *order)
 {
-    struct ask_answer answer = {0};
-    struct text why = {0};
     const char *path = order->is_json ? command->json_path : command->text_path;
     if (command->run != NULL)
         return command->run(order);
     if (order->n_words > 1)
-        return wrong_usage("too many words");
-    if (path == NULL)
-        return wrong_usage("this has no JSON form");
-    if (ask(order->socket, "GET", path, NULL, &answer, &why) != 0)
-        return no_daemon(&why);
-    bool is_fine = answer.status == 200;
-    fputs(answer.body.at, is_fine ? stdout : stderr);
-    text_fini(&answer.body);
-    return is_fine ? DONE : REFUSED;
+        return commands_wrong("too many words");
+    return path != NULL ? asked_show(order->socket, path)
+                        : commands_wrong("this has no JSON form");
 }
 
 /* FIELD=VALUE words as a JSON object; NULL when one is none. */
@@ -248,16 +94,20 @@ done:
 /* Says what the daemon said. Returns the exit status. */
 static int tell(const struct ask_answer *answer, bool as_json)
 {
-    json_t *json = json_loads(answer->body.at, 0, NULL);
+    const char *body = answer->body.at != NULL ? answer->body.at : "";
+    json_t *json = json_loads(body, 0, NULL);
     bool is_ok = json_is_true(json_object_get(json, "ok"));
     bool is_unknown = json_is_true(json_object_get(json, "unknown_call"));
     const char *said = json_string_value(json_object_get(json, is_ok ? "message" : "error"));
-    if (as_json)
-        fputs(answer->body.at, stdout);
-    else if (is_ok)
-        printf("%s\n", said != NULL && *said != '\0' ? said : "done");
-    else
-        fprintf(stderr, "gaidarosctl: %s\n", said != NULL ? said : answer->body.at);
+    if (as_json) {
+        safe_write(stdout, body, answer->body.length);
+    } else if (is_ok) {
+        said = said != NULL && *said != '\0' ? said : "done";
+        safe_write(stdout, said, strlen(said));
+        fputs("\n", stdout);
+    } else {
+        safe_complain(said != NULL ? said : body);
+    }
     json_decref(json);
     if (is_unknown)
         return WRONG_USAGE;
@@ -267,10 +117,12 @@ static int tell(const struct ask_answer *answer, bool as_json)
 /* A call's name is a word of letters; what is near to a command was meant as one. */
 static bool is_call_name(const char *word)
 {
-    const char *known[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++)
+    const char *known[COMMANDS_MOST];
+    size_t n;
+    const struct command *commands = commands_all(&n);
+    for (size_t i = 0; i < n && i < COMMANDS_MOST; i++)
         known[i] = commands[i].word;
-    const char *nearest = text_nearest(word, known, N_COMMANDS);
+    const char *nearest = text_nearest(word, known, n < COMMANDS_MOST ? n : COMMANDS_MOST);
     if (nearest != NULL) {
         fprintf(stderr, "gaidarosctl: unknown command '%s'; did you mean '%s'?\n", word,
                 nearest);
@@ -283,35 +135,54 @@ static bool is_call_name(const char *word)
     return false;
 }
 
+/* Of a call that the table knows the fields are looked at before anybody is asked. */
+static bool are_fields_right(const struct order *order)
+{
+    const struct callword *call = callwords_find(order->words[0]);
+    struct text why = {0};
+    if (call == NULL ||
+        callwords_check(call, order->words + 1, (size_t)order->n_words - 1, &why))
+        return true;
+    safe_complain(why.at != NULL ? why.at : "out of memory");
+    text_fini(&why);
+    return false;
+}
+
 /* The daemon's table decides what is a call, so that an older gaidarosctl can make a newer one's. */
 static int run_call(const struct order *order)
 {
     struct ask_answer answer = {0};
     struct text path = {0}, why = {0};
-    if (!is_call_name(order->words[0]))
+    if (callwords_find(order->words[0]) == NULL && !is_call_name(order->words[0]))
         return WRONG_USAGE;
     char *body = encode_fields(order);
     if (body == NULL)
-        return wrong_usage("a call's arguments are FIELD=VALUE, each field once, in UTF-8");
+        return commands_wrong("a call's arguments are FIELD=VALUE, each field once, in UTF-8");
+    if (!are_fields_right(order)) {
+        free(body);
+        return WRONG_USAGE;
+    }
     text_printf(&path, "/api/%s", order->words[0]);
     int result = ask(order->socket, "POST", path.at, body, &answer, &why);
     free(body);
     text_fini(&path);
     if (result != 0)
-        return no_daemon(&why);
+        return asked_nobody(&why);
     int status = tell(&answer, order->is_json);
     text_fini(&answer.body);
     return status;
 }
 
+/* What is in no help: the manual's chapters, which the build asks for. */
+enum { MANUAL = 256 };
+
 /* Reads the options. Returns -1, or the exit status when all is said. */
 static int read_options(int argc, char **argv, struct order *order)
 {
-    static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"socket", required_argument, NULL, 's'}, {"output", required_argument, NULL, 'o'},
+        {"version", no_argument, NULL, 'V'},      {"help", no_argument, NULL, 'h'},
+        {"manual", no_argument, NULL, MANUAL},    {0}};
     /* '+': what follows the command is not ours. */
     for (int option; (option = getopt_long(argc, argv, "+s:o:Vh", options, NULL)) != -1;) {
         switch (option) {
@@ -320,22 +191,34 @@ static int read_options(int argc, char **argv, struct order *order)
             break;
         case 'o':
             if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
-                return wrong_usage("-o takes text or json");
+                return commands_wrong("-o takes text or json");
             order->is_json = strcmp(optarg, "json") == 0;
             break;
         case 'V':
             printf("gaidarosctl %s\n", GAIDAROS_VERSION);
             return DONE;
         case 'h':
-            print_help();
-            return DONE;
+            return print_help();
+        case MANUAL:
+            return print_manual();
         default:
-            return wrong_usage("unknown option");
+            return commands_wrong("unknown option");
         }
     }
     order->words = argv + optind;
     order->n_words = argc - optind;
     return -1;
+}
+
+static int run(const struct order *order)
+{
+    if (order->n_words == 0)
+        return commands_wrong("a command is missing");
+    /* What shells ask; it stands in no help. */
+    if (strcmp(order->words[0], "complete") == 0)
+        return complete_words(order->socket, order->words + 1, order->n_words - 1);
+    const struct command *command = commands_find(order->words[0]);
+    return command != NULL ? run_command(command, order) : run_call(order);
 }
 
 int main(int argc, char **argv)
@@ -345,14 +228,8 @@ int main(int argc, char **argv)
                                         ? from_environment
                                         : DEFAULT_SOCKET};
     int status = read_options(argc, argv, &order);
-    if (status < 0 && order.n_words == 0)
-        status = wrong_usage("a command is missing");
-    if (status < 0 && strcmp(order.words[0], "complete") == 0)
-        status = run_complete(&order);
-    if (status < 0) {
-        const struct command *command = command_find(order.words[0]);
-        status = command != NULL ? run_command(command, &order) : run_call(&order);
-    }
+    if (status < 0)
+        status = run(&order);
     if (fflush(stdout) != 0)
         status = status == DONE ? REFUSED : status;
     return status;

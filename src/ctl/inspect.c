@@ -3,22 +3,21 @@
 #include "ctl/inspect.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "base/text.h"
-#include "net/ask.h"
-
-enum { DONE = 0, REFUSED = 1, WRONG_USAGE = 2, NO_DAEMON = 3 };
+#include "ctl/asked.h"
+#include "ctl/exits.h"
+#include "ctl/safe.h"
 
 /* Letters that mean something in a query as %HH. */
-static void add_encoded(struct text *out, const char *text)
+static void add_encoded(struct text *out, const char *text, size_t length)
 {
     static const char plain[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/@";
-    for (; *text != '\0'; text++) {
+    for (; length > 0; text++, length--) {
         if (strchr(plain, *text) != NULL)
             text_append(out, text, 1);
         else
@@ -26,84 +25,93 @@ static void add_encoded(struct text *out, const char *text)
     }
 }
 
-/* Asks for the path; the JSON of the answer, or NULL with the exit status. Prints what there is to say. */
-static json_t *fetch(const char *socket, const char *path, bool is_json, int *status)
+/* ---- cells ---- */
+
+/* A value as a person reads it, "-" for nothing. */
+static void add_value(struct text *out, const json_t *value)
 {
-    struct ask_answer answer = {0};
-    struct text why = {0};
-    json_t *json = NULL;
-    *status = DONE;
-    if (ask(socket, "GET", path, NULL, &answer, &why) != 0) {
-        fprintf(stderr, "gaidarosctl: %s\n", why.at != NULL ? why.at : "out of memory");
-        text_fini(&why);
-        *status = NO_DAEMON;
-        return NULL;
-    }
-    json = json_loads(answer.body.at, 0, NULL);
-    if (answer.status != 200) {
-        const char *said = json_string_value(json_object_get(json, "error"));
-        fprintf(stderr, "gaidarosctl: %s\n", said != NULL ? said : answer.body.at);
-        *status = REFUSED;
-    } else if (is_json) {
-        fputs(answer.body.at, stdout);
-    } else if (json == NULL) {
-        fprintf(stderr, "gaidarosctl: the daemon's answer is no JSON\n");
-        *status = REFUSED;
-    }
-    text_fini(&answer.body);
-    if (*status == DONE && !is_json)
-        return json;
-    json_decref(json);
-    return NULL;
+    text_append(out, "", 0);
+    if (json_is_integer(value))
+        text_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_number(value))
+        text_printf(out, "%.1f", json_number_value(value));
+    else if (json_is_boolean(value))
+        text_add(out, json_is_true(value) ? "yes" : "no");
+    else if (json_string_length(value) > 0)
+        safe_add(out, json_string_value(value), json_string_length(value), "");
+    else
+        text_add(out, "-");
+}
+
+/* As one word, so that a script may take lines apart at blanks. */
+static void add_cell(struct text *out, const json_t *value)
+{
+    size_t before = out->length;
+    add_value(out, value);
+    for (size_t i = before; i < out->length; i++)
+        if (out->at[i] == ' ')
+            out->at[i] = '?';
+}
+
+/* Fills up with blanks what was added since the length was before. */
+static void pad(struct text *out, size_t before, size_t width)
+{
+    size_t have = out->at != NULL ? safe_width(out->at + before) : 0;
+    for (; have < width; have++)
+        text_add(out, " ");
+}
+
+static void print(struct text *text)
+{
+    if (text->failed)
+        safe_complain("out of memory");
+    else if (text->at != NULL)
+        fputs(text->at, stdout);
+    text_fini(text);
 }
 
 /* ---- the list ---- */
 
 static const char *const columns[] = {"id",     "client", "service", "group",    "host",
                                       "worker", "phase",  "age_s",   "bytes_in", "bytes_out"};
-enum { COLUMNS = sizeof columns / sizeof *columns, CELL_BYTES = 96 };
+enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* As one word, whatever it holds: "-" for nothing, control bytes and blanks as '?'. */
-static void print_cell(char out[CELL_BYTES], const json_t *value)
+static size_t column_width(const json_t *rows, const char *key)
 {
-    if (json_is_integer(value))
-        snprintf(out, CELL_BYTES, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_number(value))
-        snprintf(out, CELL_BYTES, "%.1f", json_number_value(value));
-    else
-        snprintf(out, CELL_BYTES, "%s",
-                 json_string_length(value) > 0 ? json_string_value(value) : "-");
-    for (char *c = out; *c != '\0'; c++)
-        if ((unsigned char)*c <= ' ' || *c == 0x7f)
-            *c = '?';
+    struct text cell = {0};
+    size_t width = strlen(key);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        text_clear(&cell);
+        add_cell(&cell, json_object_get(json_array_get(rows, i), key));
+        size_t one = cell.at != NULL ? safe_width(cell.at) : 0;
+        width = one > width ? one : width;
+    }
+    text_fini(&cell);
+    return width;
 }
 
 static void print_table(const json_t *rows)
 {
-    size_t widths[COLUMNS], n = json_array_size(rows);
-    char cell[CELL_BYTES];
+    size_t widths[COLUMNS];
+    struct text out = {0};
     for (size_t k = 0; k < COLUMNS; k++) {
-        widths[k] = strlen(columns[k]);
-        for (size_t i = 0; i < n; i++) {
-            print_cell(cell, json_object_get(json_array_get(rows, i), columns[k]));
-            widths[k] = strlen(cell) > widths[k] ? strlen(cell) : widths[k];
-        }
+        bool is_last = k + 1 == COLUMNS;
+        widths[k] = is_last ? 0 : column_width(rows, columns[k]);
+        text_printf(&out, "%-*s%s", (int)widths[k], columns[k], is_last ? "\n" : "  ");
     }
-    for (size_t k = 0; k < COLUMNS; k++)
-        printf("%-*s%s", k + 1 < COLUMNS ? (int)widths[k] : 0, columns[k],
-               k + 1 < COLUMNS ? "  " : "\n");
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < json_array_size(rows); i++)
         for (size_t k = 0; k < COLUMNS; k++) {
-            print_cell(cell, json_object_get(json_array_get(rows, i), columns[k]));
-            printf("%-*s%s", k + 1 < COLUMNS ? (int)widths[k] : 0, cell,
-                   k + 1 < COLUMNS ? "  " : "\n");
+            size_t before = out.length;
+            add_cell(&out, json_object_get(json_array_get(rows, i), columns[k]));
+            pad(&out, before, widths[k]);
+            text_add(&out, k + 1 < COLUMNS ? "  " : "\n");
         }
+    print(&out);
 }
 
 int inspect_list(const char *socket, char **words, int n_words, bool is_json)
 {
     struct text path = {0};
-    int status;
     text_add(&path, "/connections");
     for (int i = 0; i < n_words; i++) {
         const char *equals = strchr(words[i], '=');
@@ -114,10 +122,15 @@ int inspect_list(const char *socket, char **words, int n_words, bool is_json)
             text_fini(&path);
             return WRONG_USAGE;
         }
-        text_printf(&path, "%s%.*s=", i == 0 ? "?" : "&", (int)(equals - words[i]), words[i]);
-        add_encoded(&path, equals + 1);
+        text_add(&path, i == 0 ? "?" : "&");
+        add_encoded(&path, words[i], (size_t)(equals - words[i]));
+        text_add(&path, "=");
+        add_encoded(&path, equals + 1, strlen(equals + 1));
     }
-    json_t *json = fetch(socket, path.at, is_json, &status);
+    json_t *json = NULL;
+    int status = path.failed ? REFUSED
+                 : is_json   ? asked_show(socket, path.at)
+                             : asked_json(socket, path.at, &json);
     text_fini(&path);
     if (json != NULL)
         print_table(json_object_get(json, "connections"));
@@ -127,59 +140,152 @@ int inspect_list(const char *socket, char **words, int n_words, bool is_json)
 
 /* ---- one ---- */
 
-static void print_pair(const char *key, const json_t *value)
+enum { LABEL = 14, END_COLUMN = 26 };
+
+/* Keys that the first lines tell in words; all others follow as they are. */
+static const char *const told[] = {
+    "id",       "client",    "service",    "group",    "host",      "address", "worker",
+    "phase",    "since",     "age_s",      "idle_s",   "tries",     "chosen",  "timers",
+    "bytes_in", "bytes_out", "client_tcp", "host_tcp", "generation"};
+
+static bool is_told(const char *key)
 {
-    char cell[CELL_BYTES];
-    if (json_is_string(value) && json_string_length(value) > 0 &&
-        json_string_length(value) < CELL_BYTES)
-        snprintf(cell, sizeof cell, "%s", json_string_value(value)); /* blanks are welcome */
-    else
-        print_cell(cell, value);
-    for (char *c = cell; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    printf("  %-14s %s\n", key, cell);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (strcmp(told[i], key) == 0)
+            return true;
+    return false;
 }
 
-static void print_end(const char *title, json_t *end)
+/* "  LABEL  BEFORE value BEFORE value ...": each value with the words in front of it; a word of NULL ends them. */
+static void add_line(struct text *out, const char *label, json_t *json,
+                     const char *const words[][2])
 {
-    printf("%s\n", title);
-    if (!json_is_object(end))
-        printf("  no socket yet\n");
-    for (void *at = json_object_iter(end); at != NULL; at = json_object_iter_next(end, at))
-        print_pair(json_object_iter_key(at), json_object_iter_value(at));
+    text_printf(out, "  %-*s ", LABEL, label);
+    for (size_t i = 0; words[i][0] != NULL; i++) {
+        text_add(out, words[i][0]);
+        if (words[i][1] != NULL)
+            add_value(out, json_object_get(json, words[i][1]));
+    }
+    text_add(out, "\n");
 }
 
-static void print_timers(const json_t *timers)
+static bool has_words(json_t *json, const char *key)
 {
+    return json_string_length(json_object_get(json, key)) > 0;
+}
+
+static void add_story(struct text *out, json_t *json)
+{
+    static const char *const client[][2] = {{"", "client"}, {NULL}};
+    static const char *const service[][2] = {
+        {"", "service"}, {", worker ", "worker"}, {", generation ", "generation"}, {NULL}};
+    static const char *const host[][2] = {
+        {"", "host"}, {" of group ", "group"}, {", ", "address"}, {NULL}};
+    static const char *const no_host[][2] = {{"none is chosen yet", NULL}, {NULL}};
+    static const char *const chosen[][2] = {{"", "chosen"}, {"; tries: ", "tries"}, {NULL}};
+    static const char *const phase[][2] = {{"", "phase"},
+                                           {"; open for ", "age_s"},
+                                           {" s, idle for ", "idle_s"},
+                                           {" s", NULL},
+                                           {NULL}};
+    static const char *const bytes[][2] = {
+        {"", "bytes_in"}, {" from the client, ", "bytes_out"}, {" to it", NULL}, {NULL}};
+    static const char *const since[][2] = {{"", "since"}, {NULL}};
+    add_line(out, "client", json, client);
+    add_line(out, "service", json, service);
+    add_line(out, "host", json, has_words(json, "host") ? host : no_host);
+    if (has_words(json, "chosen"))
+        add_line(out, "chosen by", json, chosen);
+    add_line(out, "phase", json, phase);
+    if (has_words(json, "since"))
+        add_line(out, "since", json, since);
+    add_line(out, "bytes", json, bytes);
+    for (void *at = json_object_iter(json); at != NULL; at = json_object_iter_next(json, at)) {
+        const char *key = json_object_iter_key(at);
+        if (is_told(key))
+            continue;
+        size_t before = out->length;
+        text_add(out, "  ");
+        safe_add(out, key, strlen(key), "");
+        pad(out, before, LABEL + 3);
+        add_value(out, json_object_iter_value(at));
+        text_add(out, "\n");
+    }
+}
+
+static void add_timers(struct text *out, const json_t *timers)
+{
+    text_add(out, "limits that run\n");
     for (size_t i = 0; i < json_array_size(timers); i++) {
         const json_t *timer = json_array_get(timers, i);
-        const char *name = json_string_value(json_object_get(timer, "name"));
-        printf("  %-14s %.1f s of %.1f s are left\n", name != NULL ? name : "?",
-               json_number_value(json_object_get(timer, "left_s")),
-               json_number_value(json_object_get(timer, "limit_s")));
+        size_t before = out->length;
+        text_add(out, "  ");
+        add_value(out, json_object_get(timer, "name"));
+        pad(out, before, LABEL + 3);
+        text_printf(out, "%.1f s of %.1f s are left\n",
+                    json_number_value(json_object_get(timer, "left_s")),
+                    json_number_value(json_object_get(timer, "limit_s")));
     }
+    if (json_array_size(timers) == 0)
+        text_add(out, "  none\n");
+}
+
+/* Round trips within a house take less than a tenth of a millisecond. */
+static void add_end_value(struct text *out, const json_t *value)
+{
+    if (json_is_real(value))
+        text_printf(out, "%.3f", json_real_value(value));
+    else
+        add_value(out, value);
+}
+
+/* A line for a figure, of both ends. */
+static void add_figure(struct text *out, const char *key, json_t *client, json_t *host)
+{
+    size_t before = out->length;
+    text_add(out, "  ");
+    safe_add(out, key, strlen(key), "");
+    pad(out, before, LABEL + 3);
+    before = out->length;
+    add_end_value(out, json_object_get(client, key));
+    pad(out, before, END_COLUMN);
+    text_add(out, " ");
+    add_end_value(out, json_object_get(host, key));
+    text_add(out, "\n");
+}
+
+/* What the kernel says of both ends, side by side. */
+static void add_ends(struct text *out, json_t *client, json_t *host)
+{
+    text_printf(out, "%-*s%-*s host's end%s\n", LABEL + 3, "TCP", END_COLUMN, "client's end",
+                json_is_object(host) ? "" : " (no socket yet)");
+    for (void *at = json_object_iter(client); at != NULL;
+         at = json_object_iter_next(client, at))
+        add_figure(out, json_object_iter_key(at), client, host);
+    for (void *at = json_object_iter(host); at != NULL; at = json_object_iter_next(host, at))
+        if (json_object_get(client, json_object_iter_key(at)) == NULL)
+            add_figure(out, json_object_iter_key(at), client, host);
 }
 
 int inspect_one(const char *socket, const char *id, bool is_json)
 {
-    struct text path = {0};
-    int status;
+    struct text path = {0}, out = {0};
+    json_t *json = NULL;
     text_add(&path, "/connections/");
-    add_encoded(&path, id);
-    json_t *json = fetch(socket, path.at, is_json, &status);
+    add_encoded(&path, id, strlen(id));
+    int status = path.failed ? REFUSED
+                 : is_json   ? asked_show(socket, path.at)
+                             : asked_json(socket, path.at, &json);
     text_fini(&path);
     if (json == NULL)
         return status;
-    printf("connection\n");
-    for (void *at = json_object_iter(json); at != NULL; at = json_object_iter_next(json, at))
-        if (!json_is_array(json_object_iter_value(at)) &&
-            strstr(json_object_iter_key(at), "_tcp") == NULL)
-            print_pair(json_object_iter_key(at), json_object_iter_value(at));
-    printf("limits that run\n");
-    print_timers(json_object_get(json, "timers"));
-    print_end("client's end", json_object_get(json, "client_tcp"));
-    print_end("host's end", json_object_get(json, "host_tcp"));
+    text_add(&out, "connection ");
+    add_value(&out, json_object_get(json, "id"));
+    text_add(&out, "\n");
+    add_story(&out, json);
+    add_timers(&out, json_object_get(json, "timers"));
+    add_ends(&out, json_object_get(json, "client_tcp"), json_object_get(json, "host_tcp"));
+    print(&out);
     json_decref(json);
     return status;
 }

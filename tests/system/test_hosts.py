@@ -253,7 +253,10 @@ def test_gaidarosctl_makes_the_calls(daemon, host):
     assert said.status == 0 and json.loads(said.out)["message"].endswith("weight 1 -> 2"), said
     assert gaidarosctl(d, "hostAdminUp", *named).status == 0
     assert shares(address, 3) == {"one": 2, "two": 1}
-    assert gaidarosctl(d, "hostAdminUp", "service=web").status == 1
+    said = gaidarosctl(d, "hostAdminUp", "service=web")
+    assert said.status == 2 and "needs group=" in said.err, said
+    said = gaidarosctl(d, "hostAdminUp", *named, "nmae=one")
+    assert said.status == 2 and "did you mean 'name'?" in said.err, said
     assert gaidarosctl(d, "hostAdminUp", *named[:2], "name=three").status == 1
     assert gaidarosctl(d, "hostAdminOp", *named).status == 2
     told = gaidarosctl(d, "-h").out
