@@ -4,44 +4,85 @@
 
 #include <crypt.h>
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { DONE = 0, FAILED = 1, WRONG = 2, PASSWORD_MOST = 500 };
+#include "ctl/exits.h"
 
-/* One line without its end. False when there is none, or it is too long. */
-static bool read_line(char line[PASSWORD_MOST + 2])
+enum { PASSWORD_MOST = 500, ROOM = PASSWORD_MOST + 2 };
+
+/*
+ * Reads one line without its end, byte by byte: nothing of a password stays in a buffer of stdio.
+ * Returns false when there is none, or it is too long.
+ */
+static bool read_line(char line[ROOM])
 {
-    if (fgets(line, PASSWORD_MOST + 2, stdin) == NULL)
-        return false;
-    size_t length = strcspn(line, "\n");
-    bool is_whole = line[length] == '\n' || feof(stdin);
-    line[length] = '\0';
-    return is_whole && length > 0 && length <= PASSWORD_MOST;
+    size_t length = 0;
+    ssize_t n;
+    while ((n = read(STDIN_FILENO, line + length, 1)) == 1 && line[length] != '\n') {
+        if (++length > PASSWORD_MOST)
+            break;
+    }
+    line[length < PASSWORD_MOST + 1 ? length : PASSWORD_MOST + 1] = '\0';
+    return n >= 0 && length > 0 && length <= PASSWORD_MOST && strlen(line) == length;
 }
 
-/* The terminal does not show what is typed meanwhile; an interrupt brings it back by itself in any shell. */
-static bool ask(const char *question, char line[PASSWORD_MOST + 2])
+/* Waits for a line or a signal. Returns the signal, 0 when it is the line. */
+static int wait_for_line(int signals_fd)
 {
-    struct termios before, silent;
-    bool is_terminal = tcgetattr(STDIN_FILENO, &before) == 0;
-    if (is_terminal) {
-        silent = before;
-        silent.c_lflag &= ~(tcflag_t)ECHO;
-        /* First: what was typed before is dropped, what follows the question is not. */
-        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-        fputs(question, stderr);
-    }
-    bool is_read = read_line(line);
-    if (is_terminal) {
-        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
-        fputs("\n", stderr);
-    }
+    struct signalfd_siginfo info;
+    struct pollfd ready[] = {{.fd = signals_fd, .events = POLLIN},
+                             {.fd = STDIN_FILENO, .events = POLLIN}};
+    while (poll(ready, 2, -1) < 0 && errno == EINTR)
+        continue;
+    if (ready[0].revents == 0 || read(signals_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return 0;
+    return (int)info.ssi_signo;
+}
+
+/*
+ * The terminal does not show what is typed meanwhile, and is put back also when a signal ends us, which then does as it
+ * always does.
+ */
+static bool ask_terminal(const char *question, const struct termios *before, char line[ROOM])
+{
+    struct termios silent = *before;
+    sigset_t ends, others;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGQUIT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigaddset(&ends, SIGTSTP); /* one that would stop us ends the question, too */
+    sigprocmask(SIG_BLOCK, &ends, &others);
+    int signals_fd = signalfd(-1, &ends, SFD_CLOEXEC);
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    /* First: what was typed before is dropped, what follows the question is not. */
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    fputs(question, stderr);
+    int signal = wait_for_line(signals_fd);
+    bool is_read = signal == 0 && read_line(line);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, before);
+    fputs("\n", stderr);
+    close(signals_fd);
+    sigprocmask(SIG_SETMASK, &others, NULL);
+    if (signal != 0)
+        (void)raise(signal == SIGTSTP ? SIGINT : signal);
     return is_read;
+}
+
+static bool ask_for(const char *question, char line[ROOM])
+{
+    struct termios before;
+    bool is_terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+    return is_terminal ? ask_terminal(question, &before, line) : read_line(line);
 }
 
 static int print_hash(const char *password)
@@ -59,17 +100,17 @@ static int print_hash(const char *password)
     if (data != NULL)
         explicit_bzero(data, sizeof *data);
     free(data);
-    return is_made ? DONE : FAILED;
+    return is_made ? DONE : REFUSED;
 }
 
 int passhash_run(void)
 {
-    char password[PASSWORD_MOST + 2] = "", again[PASSWORD_MOST + 2] = "";
-    int status = WRONG;
-    if (!ask("password: ", password))
+    char password[ROOM] = "", again[ROOM] = "";
+    int status = WRONG_USAGE;
+    if (!ask_for("password: ", password))
         fprintf(stderr, "gaidarosctl: a password has 1 to %d bytes\n", PASSWORD_MOST);
     else if (isatty(STDIN_FILENO) &&
-             (!ask("once more: ", again) || strcmp(password, again) != 0))
+             (!ask_for("once more: ", again) || strcmp(password, again) != 0))
         fprintf(stderr, "gaidarosctl: the two differ\n");
     else
         status = print_hash(password);

@@ -17,7 +17,7 @@ import pytest
 from command import CTL, gaidarosctl
 from harness import connect, free_port, wait_until
 from rig import Closed
-from scene import config, echo
+from scene import children, config, continue_processes, echo, stop_processes
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ class Terminal:
 
     def __init__(self, running, rows=24, columns=100):
         self.leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.resize(rows, columns)
         self.before = termios.tcgetattr(follower)
         self.process = subprocess.Popen([CTL, "-s", running.control, "top", "-d", "0.2"], stdin=follower, stdout=follower,
                                         stderr=subprocess.PIPE)
@@ -74,6 +74,9 @@ class Terminal:
     def press(self, keys):
         self.seen = b""
         os.write(self.leader, keys)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.leader, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def ended(self):
         """The exit status; the terminal is as it was."""
@@ -104,8 +107,10 @@ def test_what_does_not_fit_is_scrolled_to(web):
     terminal = Terminal(running, rows=6)
     terminal.wait_for(b"SERVICE")
     assert b"WORKER" not in terminal.seen
-    terminal.press(b"\x1b[6~")
+    terminal.press(b"\x1b[6~\x1b[6~\x1b[6~")
     terminal.wait_for(b"WORKER")
+    terminal.press(b"\x1b[H")
+    terminal.wait_for(b"SERVICE")
     terminal.press(b"q")
     assert terminal.ended() == 0
 
@@ -125,3 +130,73 @@ def test_the_end_of_the_daemon_leaves_the_terminal_as_it_was(web):
     terminal.wait_for(b"hosts by")
     running.stop()
     assert terminal.ended() == 3
+
+
+def test_a_filter_leaves_the_hosts_that_are_meant(web):
+    running, _ = web
+    terminal = Terminal(running)
+    terminal.wait_for(b"two ")
+    terminal.press(b"/twx\x7fo")
+    terminal.wait_for(b"show hosts with: two_")
+    terminal.press(b"\r")
+    terminal.wait_for(b"hosts by need, with two")
+    terminal.wait_for(b"WORKER")
+    last = terminal.seen[terminal.seen.rindex(b"HOST "):]
+    assert b"two " in last and b"one " not in last and b"dead " not in last
+    terminal.press(b"\x1b")
+    terminal.wait_for(b"one ")
+    terminal.press(b"q")
+    assert terminal.ended() == 0
+
+
+def test_a_pause_is_shown_and_ended(web):
+    running, _ = web
+    terminal = Terminal(running)
+    terminal.wait_for(b"hosts by")
+    terminal.press(b"p")
+    terminal.wait_for(b"; paused")
+    terminal.press(b"ps")
+    terminal.wait_for(b"hosts by open")
+    terminal.wait_for(b"WORKER")
+    assert b"; paused" not in terminal.seen
+    terminal.press(b"q")
+    assert terminal.ended() == 0
+
+
+def test_the_screen_follows_its_terminal(web):
+    running, _ = web
+    terminal = Terminal(running, rows=5, columns=40)
+    terminal.wait_for(b"SERVICE")
+    lines = re.sub(rb"\x1b\[[?0-9;]*[A-Za-z]", b"", re.sub(rb"\x1b\[[0-9;]*H", b"\r\n", terminal.seen)).split(b"\r\n")
+    assert max(len(line.strip(b"\r")) for line in lines) == 40 and b"WORKER" not in terminal.seen
+    terminal.seen = b""
+    terminal.resize(40, 120)
+    terminal.process.send_signal(signal.SIGWINCH)  # it is not this terminal's foreground group
+    terminal.wait_for(b"WORKER")
+    terminal.press(b"q")
+    assert terminal.ended() == 0
+
+
+def test_keys_are_heard_while_the_daemon_hangs(web):
+    running, _ = web
+    terminal = Terminal(running)
+    terminal.wait_for(b"hosts by")
+    director = children(running, "director")
+    stop_processes(director)
+    try:
+        began = time.monotonic()
+        terminal.press(b"s")
+        terminal.wait_for(b"hosts by open")
+        terminal.press(b"q")
+        assert terminal.ended() == 0
+        assert time.monotonic() - began < 60, "an answer is waited for two minutes"
+    finally:
+        continue_processes(director)
+
+
+def test_a_pipe_that_nobody_reads_ends_it(web):
+    running, _ = web
+    process = subprocess.Popen([CTL, "-s", running.control, "top", "-d", "0.1"], stdout=subprocess.PIPE)
+    assert process.stdout.readline().startswith(b"gaidaros ")
+    process.stdout.close()
+    assert process.wait(30) != 0

@@ -2,11 +2,14 @@
 """Users of the admin doors: who comes in, who may do what, what a guesser gets (L2, L3, L7, HT9, HT10)."""
 
 import base64
+import fcntl
 import os
 import pty
+import signal
 import socket
 import statistics
 import subprocess
+import termios
 import threading
 import time
 
@@ -293,8 +296,33 @@ def test_hash_asks_a_terminal_twice_and_shows_nothing():
     os.close(leader)
     assert out.startswith(b"$y$") and process.returncode == 0
     assert b"between us" not in shown
+    done = subprocess.run([CTL, "hash"], input=b"a\0b\n", capture_output=True, check=False)
+    assert done.returncode == 2 and done.stdout == b"", "a NUL would cut it"
+    done = subprocess.run([CTL, "hash"], input=b"x" * 501, capture_output=True, check=False)
+    assert done.returncode == 2 and done.stdout == b""
     assert subprocess.run([CTL, "hash", "secret"], capture_output=True, check=False).returncode == 2
     assert subprocess.run([CTL, "hash"], input=b"", capture_output=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, "keys"])
+def test_a_question_that_is_broken_off_leaves_the_terminal_as_it_was(by):
+    leader, follower = pty.openpty()
+    before = termios.tcgetattr(follower)
+    process = subprocess.Popen([CTL, "hash"], stdin=follower, stdout=subprocess.PIPE, stderr=follower, start_new_session=True,
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    shown = b""
+    while not shown.endswith(b"password: "):
+        shown += os.read(leader, 100)
+    assert not termios.tcgetattr(follower)[3] & termios.ECHO
+    if by == "keys":
+        os.write(leader, b"half\x03")
+    else:
+        process.send_signal(by)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == -(signal.SIGINT if by == "keys" else by) and out == b""
+    assert termios.tcgetattr(follower)[3] == before[3]
+    os.close(leader)
+    os.close(follower)
 
 
 def test_check_tells_errors_without_a_daemon(folder):
