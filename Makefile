@@ -178,7 +178,7 @@ lint-cppcheck:
 	@cppcheck --quiet -j$(shell nproc) --cppcheck-build-dir=$(STAMPS)/cppcheck --std=c11 -Iinclude \
 	        -D_GNU_SOURCE -DGAIDAROS_VERSION='"$(VERSION)"' --inline-suppr --error-exitcode=1 \
 	        --enable=warning,performance,portability --suppress=missingIncludeSystem src
-lint-manual: $(BUILD)/gaidaros
+lint-manual: $(BUILD)/gaidaros $(BUILD)/gaidarosctl
 	@BUILD=$(BUILD) tests/lint/manual.sh
 $(STAMPS)/%.tidy: %.c $(LINT_HDR) .clang-tidy
 	@mkdir -p $(@D)
@@ -233,9 +233,11 @@ uninstall:
 	      '$(DESTDIR)$(MANDIR)/man5/gaidaros.conf.5' '$(DESTDIR)$(MANDIR)/man8/gaidaros.8'
 	@if [ -e '$(DESTDIR)$(CONFDIR)/gaidaros.conf' ]; then echo 'keeping $(DESTDIR)$(CONFDIR)'; fi
 
-# The tables of gaidaros.conf(5) come from the table that also parses the file.
-manual: man/gaidaros.conf.5
-man/gaidaros.conf.5: man/gaidaros.conf.5.in $(BUILD)/gaidaros
+# The tables of gaidaros.conf(5) come from the table that also parses the file, the chapters of gaidarosctl(1) from the
+# tables of commands and calls. One run makes all pages.
+PAGES := man/gaidaros.conf.5 man/gaidarosctl.1
+manual: $(PAGES)
+$(PAGES) &: $(PAGES:%=%.in) $(BUILD)/gaidaros $(BUILD)/gaidarosctl
 	BUILD=$(BUILD) tests/lint/manual.sh --write
 
 clean:
@@ -252,7 +254,7 @@ help:
 	@echo 'make deps        install the Debian packages that all of these need'
 	@echo 'make install     into PREFIX=/usr/local below DESTDIR; keeps an existing /etc/gaidaros/gaidaros.conf'
 	@echo 'make uninstall   the reverse; keeps /etc/gaidaros'
-	@echo 'make manual      man/gaidaros.conf.5 from its template and the directives table'
+	@echo 'make manual      gaidaros.conf(5) and gaidarosctl(1) from their templates and tables'
 	@echo 'make clean       remove build/'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -3,6 +3,8 @@
 #include "ctl/chapters.h"
 
 #include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "ctl/callwords.h"
 #include "ctl/commands.h"
@@ -50,31 +52,30 @@ static void add_sentence(struct text *out, const char *says)
     text_add(out, ".\n");
 }
 
-/* What is typed as it stands is bold, what stands for something else italic: words of capitals. */
+/* What is typed as it stands is bold, what stands for something else, words of capitals, italic, signs are plain. */
+static char font_of(const char *text, const char *at)
+{
+    if (strchr("[]|. ", *at) != NULL)
+        return 'R';
+    if (!isupper((unsigned char)*at))
+        return 'B';
+    bool is_in_word =
+        isupper((unsigned char)at[1]) || (at > text && isupper((unsigned char)at[-1]));
+    return is_in_word ? 'I' : 'B';
+}
+
 static void add_arguments(struct text *out, const char *arguments)
 {
-    const char *at = arguments;
-    while (*at != '\0') {
-        size_t length = 0;
-        while (isupper((unsigned char)at[length]))
-            length++;
-        bool is_placeholder = length > 1;
-        if (!is_placeholder) {
-            length = 1;
-            while (at[length] != '\0' && !isupper((unsigned char)at[length]))
-                length++;
-        }
-        text_add(out, is_placeholder ? "\\fI" : "\\fB");
-        for (size_t i = 0; i < length; i++) {
-            bool is_sign = at[i] == '[' || at[i] == ']' || at[i] == '|' || at[i] == '.';
-            const char one[] = {at[i], '\0'};
-            text_add(out, is_sign ? "\\fR" : "");
-            add_roff(out, one);
-            text_add(out, is_sign ? (is_placeholder ? "\\fI" : "\\fB") : "");
-        }
-        at += length;
+    char now = 'R';
+    for (const char *at = arguments; *at != '\0'; at++) {
+        const char font = font_of(arguments, at), one[] = {*at, '\0'};
+        if (font != now)
+            text_printf(out, "\\f%c", font);
+        now = font;
+        add_roff(out, one);
     }
-    text_add(out, "\\fR");
+    if (now != 'R')
+        text_add(out, "\\fR");
 }
 
 /* hostDrain service=SERVICE ... [over=OVER] */
