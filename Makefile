@@ -103,7 +103,7 @@ $(foreach fuzzer,$(FUZZERS),$(eval $(call LINK,$(fuzzer),fuzz,tests/fuzz/$(notdi
 
 # Unit tests: always under the sanitizers.
 $(BUILD)/unit/%_test: $(BUILD)/obj/san/tests/unit/%_test.o $(UNIT_RIG:%.c=$(BUILD)/obj/san/%.o) \
-                      $(BUILD)/obj/san/lib.a
+                      $(CTL_SRC:%.c=$(BUILD)/obj/san/%.o) $(BUILD)/obj/san/lib.a
 	@mkdir -p $(@D)
 	$(call TELL,link $@)$(CC) $(LDFLAGS_san) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
