@@ -19,6 +19,8 @@ from harness import connect, free_port, wait_until
 from rig import Closed
 from scene import children, config, continue_processes, echo, stop_processes
 
+pytestmark = pytest.mark.san_subset
+
 
 @pytest.fixture
 def web(daemon, host):
