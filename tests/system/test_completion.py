@@ -189,7 +189,8 @@ def test_files_are_completed_by_fish(running, folder):
     assert by_fish(f"gaidarosctl check {folder}/bal", env)[0].endswith("balancer.conf")
 
 
-def test_a_daemon_that_hangs_does_not_hang_the_shell(running):
+def test_a_daemon_that_hangs_does_not_hang_the_shell(daemon, host):
+    running = daemon(config(free_port(), [host("one")], glob="stuck_timeout = 1h"), workers=1)
     director = children(running, "director")
     stop_processes(director)
     try:

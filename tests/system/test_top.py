@@ -179,19 +179,18 @@ def test_the_screen_follows_its_terminal(web):
     assert terminal.ended() == 0
 
 
-def test_keys_are_heard_while_the_daemon_hangs(web):
-    running, _ = web
+def test_keys_are_heard_while_the_daemon_hangs(daemon, host):
+    """It would be waited for two minutes, and nobody replaces the director meanwhile."""
+    running = daemon(config(free_port(), [host("one")], glob="stuck_timeout = 1h"), workers=1)
     terminal = Terminal(running)
     terminal.wait_for(b"hosts by")
     director = children(running, "director")
     stop_processes(director)
     try:
-        began = time.monotonic()
         terminal.press(b"s")
         terminal.wait_for(b"hosts by open")
         terminal.press(b"q")
         assert terminal.ended() == 0
-        assert time.monotonic() - began < 60, "an answer is waited for two minutes"
     finally:
         continue_processes(director)
 
