@@ -45,7 +45,7 @@ PACKAGES_FUZZ  := clang libclang-rt-14-dev
 
 LIB_SRC  := $(sort $(wildcard $(ROOMS:%=src/%/*.c)))
 # Files that lie in the program as they are.
-ASSETS := src/admin/page.js src/admin/control.js src/admin/control.css
+ASSETS := $(wildcard src/admin/*.js src/admin/*.css src/admin/*.svg)
 
 # What gaidarosctl has besides its main.
 CTL_SRC  := $(filter-out src/ctl/ctl.c,$(sort $(wildcard src/ctl/*.c)))

@@ -92,6 +92,24 @@ static void add_check(struct text *out, const struct status_host *host)
     text_add(out, "</p>");
 }
 
+/* Why connects failed, how often; and the local ports left for more of them. Hidden where there is nothing to tell. */
+static void add_connects(struct text *out, const struct status_host *host)
+{
+    const struct host_figures *figures = &host->figures;
+    text_printf(out, "<p%s>failed connects: ", figures->failures_total == 0 ? " hidden" : "");
+    for (size_t i = 0, shown = 0; i < FAILURES; i++) {
+        if (figures->failures[i] == 0)
+            continue;
+        text_printf(out, "%s%s ", shown++ > 0 ? ", " : "",
+                    host_failure_word((enum host_failure)i));
+        show_count(out, figures->failures[i]);
+    }
+    text_printf(out, "</p><p%s>local ports left: ", host->ports_left < 0 ? " hidden" : "");
+    if (host->ports_left >= 0)
+        show_count(out, (uint64_t)host->ports_left);
+    text_add(out, "</p>");
+}
+
 /* A cell that tells why, and opened what happened before. */
 static void add_why_cell(struct text *out, const struct status_host *host,
                          const struct host_change_copy *changes, size_t n)
@@ -100,6 +118,7 @@ static void add_why_cell(struct text *out, const struct status_host *host,
     markup_why(out, host);
     text_add(out, "</summary><div class=\"past\">");
     add_check(out, host);
+    add_connects(out, host);
     text_add(out, "<ol>");
     for (size_t i = 0; i < n; i++) {
         text_add(out, "<li><time>");
@@ -212,16 +231,35 @@ static void add_group_head(struct text *out, const struct status *status, size_t
     struct status_group group;
     status_read_group(status, status_group_at(status, service, place), &group);
     bool is_alone = status_count_groups(status, service) == 1;
-    text_add(out, "<div class=\"group\"><h3>group <b>");
+    /* What a dialog of the scripts warns of. */
+    text_printf(out, "<div class=\"group\"%s><h3>group <b>",
+                group.model->on_down == ON_DOWN_CLOSE ? " data-cuts" : "");
     text_add_html(out, group.model->name);
     text_printf(out, "</b></h3><span class=\"role\"%s>", is_alone ? " hidden" : "");
     markup_badge(out, "", status_role_word(status_role(status, service, place)));
-    text_printf(out,
-                "</span><span>%s</span><span class=\"ups%s\">%zu of %zu usable</span>"
-                "<span class=\"bad\"%s>fail open: all hosts are tried</span></div>\n",
+    text_printf(out, "</span><span>%s</span><span class=\"ups%s\">%zu of %zu usable",
                 status_scheduler_word(group.model->scheduler),
                 group.usable < group.model->n_hosts ? " few" : "", group.usable,
-                group.model->n_hosts, group.is_failing_open ? "" : " hidden");
+                group.model->n_hosts);
+    if (group.ejected > 0)
+        text_printf(out, ", %" PRIu32 " ejected", group.ejected);
+    text_printf(out,
+                "</span><span class=\"bad\"%s>fail open: all hosts are tried</span></div>\n",
+                group.is_failing_open ? "" : " hidden");
+}
+
+static void add_table_head(struct text *out, const char *group)
+{
+    static const char *const heads[] = {"Since",        "Next check", "Weight",
+                                        "Open",         "Total",      "Per second",
+                                        "From clients", "To clients", "Failures"};
+    text_add(out, "<div class=\"scroll\"><table class=\"hosts\" aria-label=\"Hosts of ");
+    text_add_html(out, group);
+    text_add(out, "\">\n<thead><tr><th scope=\"col\">Host</th><th scope=\"col\">State</th>"
+                  "<th scope=\"col\">Why, last fault</th>");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        text_printf(out, "<th scope=\"col\" class=\"num\">%s</th>", heads[i]);
+    text_add(out, "</tr></thead>\n<tbody>\n");
 }
 
 static void add_group(struct text *out, const struct status *status, size_t service,
@@ -231,13 +269,7 @@ static void add_group(struct text *out, const struct status *status, size_t serv
     struct row row = {
         .service = service, .place = place, .group = index, .most = most_open(status, index)};
     add_group_head(out, status, service, place);
-    text_add(out, "<div class=\"scroll\"><table class=\"hosts\">\n"
-                  "<thead><tr><th>Host</th><th>State</th><th>Why, last fault</th>"
-                  "<th class=\"num\">Since</th><th class=\"num\">Next check</th>"
-                  "<th class=\"num\">Weight</th><th class=\"num\">Open</th>"
-                  "<th class=\"num\">Total</th><th class=\"num\">Per second</th>"
-                  "<th class=\"num\">From clients</th><th class=\"num\">To clients</th>"
-                  "<th class=\"num\">Failures</th></tr></thead>\n<tbody>\n");
+    add_table_head(out, status->model->groups[index].name);
     for (row.host = 0; row.host < status->model->groups[index].n_hosts; row.host++)
         add_row(out, status, &row);
     text_add(out, "</tbody></table></div>\n");

@@ -4,7 +4,8 @@
  *
  * The page is whole without scripts (it then refreshes by a meta element). page.js finds
  * what it rewrites by the ids s0, s1, … of services (order of running.json), s0g0h0, … of hosts, and the order
- * of groups and cells in them: change both together.
+ * of groups and cells in them: change both together. With another configuration it fetches the page and takes
+ * over the header and what is in "services"; what scripts have made besides them stays.
  */
 #include "admin/page.h"
 
@@ -15,6 +16,7 @@
 #include "admin/markup.h"
 #include "admin/show.h"
 #include "base/clock.h"
+#include "net/netstat.h"
 
 #define LISTED 20 /* hosts named in the list of those not up */
 
@@ -35,7 +37,7 @@ static void add_head(struct text *out, const struct status *status,
     int64_t refresh_s = (admin->refresh_ms + 999) / 1000;
     text_printf(out,
                 "<!DOCTYPE html>\n<html lang=\"en\" data-refresh=\"%" PRId64
-                "\" data-generation=\"%" PRIu64 "\" data-title=\"",
+                "\" data-generation=\"%" PRIu64 "\" data-version=\"" GAIDAROS_VERSION "\" data-title=\"",
                 admin->refresh_ms, atomic_load(&status->segment->daemon->generation));
     text_add_html(out, admin->title);
     text_add(out, "\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
@@ -49,9 +51,13 @@ static void add_head(struct text *out, const struct status *status,
     add_viewer(out, status->viewer);
     text_printf(out,
                 "<link rel=\"icon\" type=\"image/svg+xml\" href=\"icon.svg\">\n"
-                "<link rel=\"stylesheet\" href=\"style.css\">\n"
+                "<link rel=\"stylesheet\" href=\"page.css\">\n"
                 "<link rel=\"stylesheet\" href=\"control.css\">\n"
+                "<script src=\"human.js\" defer></script>\n"
+                "<script src=\"parts.js\" defer></script>\n"
                 "<script src=\"page.js\" defer></script>\n"
+                "<script src=\"finder.js\" defer></script>\n"
+                "<script src=\"panes.js\" defer></script>\n"
                 "<script src=\"control.js\" defer></script>\n"
                 "<noscript><meta http-equiv=\"refresh\" content=\"%" PRId64 "\"></noscript>\n"
                 "</head>\n<body>\n",
@@ -67,7 +73,9 @@ static bool is_link(const char *url)
 static void add_header(struct text *out, const struct status *status)
 {
     const struct model_admin *admin = &status->model->admin;
-    text_add(out, "<header><img src=\"icon.svg\" alt=\"\" width=\"30\" height=\"30\"><h1>");
+    text_add(
+        out,
+        "<header id=\"header\"><img src=\"icon.svg\" alt=\"\" width=\"30\" height=\"30\"><h1>");
     if (is_link(admin->url)) {
         text_add(out, "<a href=\"");
         text_add_html(out, admin->url);
@@ -95,10 +103,11 @@ static void open_tile(struct text *out, const char *heading, const char *id)
 /* Of the last minutes; the script draws it. Ends the tile. */
 static void add_curve(struct text *out, const char *id)
 {
-    text_printf(out,
-                "<svg id=\"%s\" viewBox=\"0 0 100 26\" preserveAspectRatio=\"none\" "
-                "aria-hidden=\"true\"><path/></svg></div>\n",
-                id);
+    text_printf(
+        out,
+        "<svg id=\"%s\" viewBox=\"0 0 100 26\" preserveAspectRatio=\"none\" "
+        "aria-hidden=\"true\"><path class=\"area\"/><path class=\"line\"/></svg></div>\n",
+        id);
 }
 
 static void add_traffic_tile(struct text *out, const char *heading, const char *id,
@@ -121,7 +130,8 @@ static void add_tiles(struct text *out, const struct status_totals *totals)
     add_curve(out, "spark-open");
 
     open_tile(out, "New connections", "rate");
-    text_add(out, MARKUP_DASH "</span> <small>a second</small></p><p class=\"sub\">&nbsp;</p>");
+    text_add(out, MARKUP_DASH "</span> <small>a second</small></p>"
+                              "<p class=\"sub\" id=\"rate-peak\">&nbsp;</p>");
     add_curve(out, "spark");
 
     add_traffic_tile(out, "From clients", "in", totals->bytes_in);
@@ -131,19 +141,21 @@ static void add_tiles(struct text *out, const struct status_totals *totals)
     open_tile(out, "Hosts up", "hosts-up");
     text_printf(out,
                 "%" PRIu64 "</span> <small id=\"hosts-all\">/ %" PRIu64
-                "</small></p><p class=\"sub%s\" id=\"hosts-sub\">",
-                totals->hosts_up, totals->hosts, not_up > 0 ? " bad" : "");
+                "</small></p><p class=\"sub\"><span id=\"hosts-sub\"%s>",
+                totals->hosts_up, totals->hosts, not_up > 0 ? " class=\"bad\"" : "");
     if (not_up > 0)
-        text_printf(out, "%" PRIu64 " not up</p>", not_up);
+        text_printf(out, "%" PRIu64 " not up", not_up);
     else
-        text_add(out, "all is well</p>");
+        text_add(out, "all is well");
+    text_add(out, "</span><span id=\"failures\"></span></p>");
     add_curve(out, "spark-failures");
 
     open_tile(out, "Workers up", "workers-up");
     text_printf(out,
                 "%" PRIu64 "</span> <small id=\"workers-all\">/ %" PRIu64
-                "</small></p><p class=\"sub\" id=\"load\">load " MARKUP_DASH "</p></div>\n",
+                "</small></p><p class=\"sub\" id=\"load\">load " MARKUP_DASH "</p>",
                 totals->workers_up, totals->workers);
+    add_curve(out, "spark-load");
     text_add(out, "</section>\n");
 }
 
@@ -255,17 +267,50 @@ static void add_worker(struct text *out, const struct status_worker *worker)
     text_printf(out, "</td><td class=\"num%s\" data-label=\"Lag\">%.1f ms</td>",
                 worker->lag_ms >= 100 ? " bad" : "", worker->lag_ms);
     markup_count_cell(out, "Restarts", worker->restarts, worker->restarts > 0);
+    markup_count_cell(out, "Paused", worker->accept_paused_total,
+                      worker->accept_paused_total > 0);
+    markup_count_cell(out, "Lines dropped", worker->dropped_lines, worker->dropped_lines > 0);
+    markup_count_cell(out, "Generation", worker->generation, false);
     text_add(out, "</tr>\n");
+}
+
+static void add_fact(struct text *out, const char *id, const char *word, uint64_t count)
+{
+    text_printf(out, "<div><dt>%s</dt><dd id=\"%s\">", word, id);
+    show_count(out, count);
+    text_add(out, "</dd></div>");
+}
+
+/* What is counted of the whole daemon. Ids are the keys of running.json with "fact-" before them. */
+static void add_facts(struct text *out, const struct status *status)
+{
+    const struct daemon_row *daemon = status->segment->daemon;
+    text_add(out, "<dl class=\"figures facts\" id=\"daemon\">");
+    add_fact(out, "fact-reloads-ok", "reloads", atomic_load(&daemon->reloads_ok));
+    add_fact(out, "fact-reloads-failed", "failed", atomic_load(&daemon->reloads_failed));
+    add_fact(out, "fact-generations", "generations in use", atomic_load(&daemon->generations));
+    add_fact(out, "fact-director_restarts", "director restarts",
+             atomic_load(&daemon->director_restarts));
+    add_fact(out, "fact-access_lines", "access lines", atomic_load(&daemon->access_lines));
+    add_fact(out, "fact-access_dropped", "dropped", atomic_load(&daemon->access_dropped));
+    add_fact(out, "fact-lines_lost", "log lines lost", status->lines_lost);
+    add_fact(out, "fact-listen_overflows", "listen overflows", netstat_listen_overflows());
+    text_add(out, "</dl>");
 }
 
 static void add_workers(struct text *out, const struct status *status)
 {
-    text_add(out, "<section class=\"card\">\n<div class=\"head\"><h2>Workers</h2></div>\n"
-                  "<div class=\"scroll\"><table id=\"workers\">\n<thead><tr><th>Worker</th>"
-                  "<th>State</th><th class=\"num\">Process</th><th class=\"num\">Open</th>"
-                  "<th class=\"num\">Accepted</th><th class=\"num\">Per second</th>"
-                  "<th class=\"num\">Load</th><th class=\"num\">Lag</th>"
-                  "<th class=\"num\">Restarts</th></tr></thead>\n<tbody>\n");
+    static const char *const heads[] = {"Process",       "Open",      "Accepted", "Per second",
+                                        "Load",          "Lag",       "Restarts", "Paused",
+                                        "Lines dropped", "Generation"};
+    text_add(out, "<section class=\"card\">\n<div class=\"head\"><h2>Workers</h2>");
+    add_facts(out, status);
+    text_add(out,
+             "</div>\n<div class=\"scroll\"><table id=\"workers\" aria-label=\"Workers\">\n"
+             "<thead><tr><th scope=\"col\">Worker</th><th scope=\"col\">State</th>");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        text_printf(out, "<th scope=\"col\" class=\"num\">%s</th>", heads[i]);
+    text_add(out, "</tr></thead>\n<tbody>\n");
     for (uint32_t slot = 0; slot < status_count_slots(status); slot++) {
         struct status_worker worker;
         if (status_read_worker(status, slot, &worker))
@@ -297,8 +342,10 @@ void page_html(struct text *out, const struct status *status)
     add_reload(out, status);
     add_tiles(out, &totals);
     add_attention(out, status, &totals);
+    text_add(out, "<div id=\"services\">\n");
     for (size_t i = 0; i < status->model->n_services; i++)
         card_html(out, status, i);
     add_workers(out, status);
+    text_add(out, "</div>\n");
     add_footer(out, status);
 }

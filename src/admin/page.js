@@ -1,74 +1,43 @@
-'use strict';
+/* SPDX-License-Identifier: MIT */
 /*
  * Keeps the page fresh: fetches running.json and rewrites, in place, what the server has
  * rendered. Names and reasons go through textContent alone. What cannot be updated in place
- * (another configuration, another set of workers) is rendered anew by the server.
+ * (another configuration, another set of workers) is rendered anew by the server and taken over
+ * from there, around what a person is busy with: focus, dialogs, views, what was typed or opened.
+ *
+ * Events on the document: "shown" after each refresh, "rendered" when rows are new elements; "changed"
+ * asks for a refresh.
  */
+'use strict';
 (() => {
+  const {at, here, make: create, set, placeOf, rememberFocus, giveFocus} = parts;
+  const {DASH, count, bytes, duration, perSecond, share, words, moment} = human;
   const root = document.documentElement;
-  const every = Math.max(Number(root.dataset.refresh), 500);
-  const title = root.dataset.title;
-  const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
   const LISTED = 20;    /* hosts named in the list of those not up */
   const HISTORY = 60;   /* points of a curve */
   let before = null;    /* the answer before, and when it came */
   let lastGood = null;
+  let isFirst = true;   /* rates appear after two answers: the second comes soon */
 
-  /* Without a name and a password, which the page's address may hold: no fetch takes that. */
-  const here = location.origin + location.pathname.replace(/[^/]*$/, '');
-  const at = id => document.getElementById(id);
-  const set = (element, text) => {
-    if (element.textContent !== String(text))
-      element.textContent = text;
-  };
-  const make = (tag, className, text) => {
-    const element = document.createElement(tag);
-    element.className = className;
-    element.textContent = text;
-    return element;
-  };
-  const count = n => String(n).replace(/\B(?=(\d{3})+$)/g, '\u202f');
-  const bytes = n => {
-    let unit = 0;
-    while (n >= 999.5 && unit + 1 < UNITS.length) {
-      n /= 1024;
-      unit++;
-    }
-    return (unit > 0 && n < 9.95 ? n.toFixed(1) : n.toFixed(0)) + ' ' + UNITS[unit];
-  };
-  const duration = s => {
-    const minutes = Math.floor(s / 60), hours = Math.floor(minutes / 60);
-    const two = (first, word, rest, next) =>
-      first + ' ' + word + (rest > 0 ? ' ' + rest + ' ' + next : '');
-    if (hours >= 24)
-      return two(Math.floor(hours / 24), 'd', hours % 24, 'h');
-    if (hours > 0)
-      return two(hours, 'h', minutes % 60, 'min');
-    return minutes > 0 ? minutes + ' min' : Math.floor(s) + ' s';
-  };
-  const perSecond = n => n > 0 && n < 9.95 ? n.toFixed(1) : count(Math.round(n));
-  const words = state => state.replace('_', ' ');
+  const make = (tag, className, text) => create(tag, {className}, text);
   const badge = (element, state) => {
     element.className = 'badge ' + state;
     set(element, words(state));
   };
-  const bar = (svg, share) => {
-    const width = Math.max(0, Math.min(100, share * 100)).toFixed(1);
+  const bar = (svg, part) => {
+    const width = Math.max(0, Math.min(100, part * 100)).toFixed(1);
     svg.firstElementChild.setAttribute('width', width);
-    svg.classList.toggle('full', share >= 1);
+    svg.classList.toggle('full', part >= 1);
   };
 
   /* What happened a second since the answer before; null when there was none. */
   const rate = (now, then, seconds) =>
     then === undefined || seconds <= 0 || now < then ? null : (now - then) / seconds;
-  const shown = value => value === null ? '\u2013' : perSecond(value);
-
   const age = (since, now) => since === '' ? null :
     Math.max(0, (Date.parse(now) - Date.parse(since)) / 1000);
 
   const FAULTS = ['down', 'ejected', 'unresolved'];
   const isFault = host => FAULTS.includes(host.state);
-  const moment = time => time.replace('T', ' ');
 
   /* As the server words it. */
   const why = host => {
@@ -87,13 +56,18 @@
   /* In place, so that what is opened stays open; the list only when there is another. */
   const listed = new WeakMap();
   function showPast(details, host) {
-    const [summary, past] = details.children, [check, list] = past.children;
+    const [summary, past] = details.children, [check, failed, ports, list] = past.children;
     set(summary, why(host));
     set(check.firstElementChild, host.check);
     while (check.childNodes.length < 3)
       check.append('');
     if (check.lastChild.textContent !== checks(host))
       check.lastChild.textContent = checks(host);
+    const kinds = Object.entries(host.failures);
+    failed.hidden = kinds.length === 0;
+    set(failed, 'failed connects: ' + kinds.map(([kind, n]) => kind + ' ' + count(n)).join(', '));
+    ports.hidden = host.ports_left === null;
+    set(ports, 'local ports left: ' + (host.ports_left === null ? '' : count(host.ports_left)));
     const changes = JSON.stringify(host.changes);
     if (listed.get(list) === changes)
       return;
@@ -112,9 +86,9 @@
       row.cells;
     row.className = host.state === 'up' ? '' : isFault(host) ? 'out' : 'asked';
     badge(state.firstElementChild, host.state);
-    set(state.lastElementChild, host.slow_start === null ? '' :
-      'warming, ' + Math.round(host.slow_start * 100) + ' %');
-    state.lastElementChild.hidden = host.slow_start === null;
+    const [, warm] = state.children;
+    set(warm, host.slow_start === null ? '' : 'warming, ' + share(host.slow_start));
+    warm.hidden = host.slow_start === null;
     showPast(reason.firstElementChild, host);
     const [ago, absolute] = since.firstElementChild.children;
     const seconds_ago = age(host.since, now);
@@ -122,7 +96,7 @@
     ago.title = host.since;
     ago.dateTime = host.since;
     set(absolute, moment(host.since));
-    set(check, host.next_check_s === null ? '\u2013' : host.next_check_s.toFixed(1) + ' s');
+    set(check, host.next_check_s === null ? DASH : host.next_check_s.toFixed(1) + ' s');
     set(weight, host.weight);
     set(open.firstElementChild, count(host.connections));
     const limit = host.max_connections > 0 ? host.max_connections : most;
@@ -130,7 +104,7 @@
     open.lastElementChild.classList.toggle('full',
       host.max_connections > 0 && host.connections >= host.max_connections);
     set(total, count(host.connections_total));
-    set(speed, shown(rate(host.connections_total, was?.connections_total, seconds)));
+    set(speed, perSecond(rate(host.connections_total, was?.connections_total, seconds)));
     set(received, bytes(host.bytes_in));
     set(sent, bytes(host.bytes_out));
     set(failures, count(host.failures_total));
@@ -159,7 +133,8 @@
       showHost(row, group.hosts[i], was?.hosts[i], seconds, most, now);
     }
     badge(role.firstElementChild, group.role);
-    set(usable, group.usable + ' of ' + group.hosts.length + ' usable');
+    set(usable, group.usable + ' of ' + group.hosts.length + ' usable' +
+      (group.ejected > 0 ? ', ' + group.ejected + ' ejected' : ''));
     usable.classList.toggle('few', group.usable < group.hosts.length);
     open.hidden = !group.fail_open;
     return true;
@@ -185,36 +160,44 @@
     return heads.length === service.groups.length && service.groups.every((group, i) =>
       showGroup(heads[i], tables[i], 's' + number + 'g' + i, group, was?.groups[i], seconds, now));
   }
+  const counted = (element, n) => {
+    set(element, count(n));
+    element.classList.toggle('bad', n > 0);
+  };
   function showWorkers(workers, was, seconds) {
     const rows = at('workers').tBodies[0].rows;
     if (rows.length !== workers.length)
       return false;
     let load = 0;
     for (let i = 0; i < rows.length; i++) {
-      const worker = workers[i], [name, state, pid, open, accepted, speed, busy, lag, restarts] =
-        rows[i].cells;
+      const worker = workers[i], [name, state, pid, open, accepted, speed, busy, lag, restarts, paused,
+        dropped, generation] = rows[i].cells;
       if (name.textContent !== 'worker ' + worker.id)
         return false;
       const then = was?.find(other => other.id === worker.id && other.pid === worker.pid);
       badge(state.firstElementChild, worker.state);
-      set(pid, worker.pid || '\u2013');
+      set(pid, worker.pid || DASH);
       set(open, count(worker.connections));
       set(accepted, count(worker.accepted_total));
-      set(speed, shown(rate(worker.accepted_total, then?.accepted_total, seconds)));
-      const share = rate(worker.busy_s, then?.busy_s, seconds);
-      set(busy.firstElementChild, share === null ? '\u2013' : Math.round(share * 100) + ' %');
-      bar(busy.lastElementChild, share ?? 0);
+      set(speed, perSecond(rate(worker.accepted_total, then?.accepted_total, seconds)));
+      const part = rate(worker.busy_s, then?.busy_s, seconds);
+      set(busy.firstElementChild, share(part));
+      bar(busy.lastElementChild, part ?? 0);
       set(lag, worker.loop_lag_ms.toFixed(1) + ' ms');
       lag.classList.toggle('bad', worker.loop_lag_ms >= 100);
-      set(restarts, count(worker.restarts));
-      restarts.classList.toggle('bad', worker.restarts > 0);
-      load += share ?? 0;
+      counted(restarts, worker.restarts);
+      counted(paused, worker.accept_paused_total);
+      counted(dropped, worker.dropped_lines);
+      set(generation, count(worker.generation));
+      load += part ?? 0;
     }
     const up = workers.filter(worker => worker.state === 'up').length;
     set(at('workers-up'), up);
     set(at('workers-all'), '/ ' + workers.length);
-    if (before)
-      set(at('load'), 'load ' + Math.round(load * 100 / Math.max(1, workers.length)) + ' %');
+    if (before) {
+      set(at('load'), 'load ' + share(load / Math.max(1, workers.length)));
+      showCurve('spark-load', load);
+    }
     return true;
   }
 
@@ -225,6 +208,43 @@
     set(section.querySelector('h2'), isShown ? 'The reload of ' + last.time +
       ' failed: generation ' + answer.generation + ' serves on' : '');
     set(section.querySelector('pre'), isShown ? last.message : '');
+  }
+
+  function newItem(id) {
+    const item = make('li', '', ''), link = make('a', '', '');
+    link.href = '#' + id;
+    item.append(make('span', 'badge', ''), link, make('span', 'quiet', ''), make('span', '', ''),
+      make('span', 'ago', ''));
+    return item;
+  }
+  /* In place, so that a link that has the focus keeps it. */
+  function showList(ul, list, now) {
+    const wanted = new Map(list.slice(0, LISTED).map(one => ['#' + one.id, one]));
+    const there = new Map();
+    for (const item of [...ul.children]) {
+      const hash = item.querySelector('a')?.hash;
+      if (wanted.has(hash))
+        there.set(hash, item);
+      else
+        item.remove();
+    }
+    let next = ul.firstElementChild;
+    for (const [hash, {host, service, group, id}] of wanted) {
+      const item = there.get(hash) ?? newItem(id);
+      const [state, link, where, reason, ago] = item.children;
+      badge(state, host.state);
+      set(link, host.name);
+      set(where, service.name + ' / ' + group.name);
+      set(reason, why(host));
+      const seconds_ago = age(host.since, now);
+      set(ago, seconds_ago === null ? '' : 'for ' + duration(seconds_ago));
+      if (item === next)
+        next = next.nextElementSibling;
+      else
+        ul.insertBefore(item, next);
+    }
+    if (list.length > LISTED)
+      ul.append(make('li', 'more', 'and ' + count(list.length - LISTED) + ' more'));
   }
 
   function showAttention(answer) {
@@ -241,26 +261,15 @@
       });
     }));
     const list = faults.concat(asked);
-    const items = list.slice(0, LISTED).map(({host, service, group, id}) => {
-      const item = document.createElement('li'), link = make('a', '', host.name);
-      link.href = '#' + id;
-      const seconds_ago = age(host.since, answer.time);
-      item.append(make('span', 'badge ' + host.state, words(host.state)), link,
-        make('span', 'quiet', service.name + ' / ' + group.name), make('span', '', why(host)),
-        make('span', 'ago', seconds_ago === null ? '' : 'for ' + duration(seconds_ago)));
-      return item;
-    });
-    if (list.length > LISTED)
-      items.push(make('li', 'more', 'and ' + count(list.length - LISTED) + ' more'));
-    at('attention').hidden = list.length === 0;
     const headline = list.length + ' of ' + all + (all === 1 ? ' host' : ' hosts') + ' not up';
+    at('attention').hidden = list.length === 0;
     set(at('attention').querySelector('h2'), headline);
-    at('attention').querySelector('ul').replaceChildren(...items);
+    showList(at('attention').querySelector('ul'), list, answer.time);
     set(at('hosts-up'), all - list.length);
     set(at('hosts-all'), '/ ' + all);
     set(at('hosts-sub'), list.length === 0 ? 'all is well' : count(list.length) + ' not up');
     at('hosts-sub').classList.toggle('bad', list.length > 0);
-    document.title = (list.length > 0 ? headline + ' \u2013 ' : '') + title;
+    document.title = (list.length > 0 ? headline + ' ' + DASH + ' ' : '') + root.dataset.title;
   }
 
   const curves = {};    /* what was shown of late, by the id of its curve */
@@ -272,12 +281,14 @@
     if (history.length > HISTORY)
       history.shift();
     const most = Math.max(1, ...history), step = 100 / (HISTORY - 1);
-    const points = history.map((rate, i) =>
-      (100 - (history.length - 1 - i) * step).toFixed(2) + ' ' + (25 - 22 * rate / most).toFixed(2));
-    const start = (100 - (history.length - 1) * step).toFixed(2);
-    at(id).firstElementChild.setAttribute('d',
-      'M' + start + ' 27L' + points.join('L') + 'L101 27Z');
+    const points = history.map((value, i) =>
+      (100 - (history.length - 1 - i) * step).toFixed(2) + ' ' + (25 - 22 * value / most).toFixed(2));
+    const start = (100 - (history.length - 1) * step).toFixed(2), line = points.join('L');
+    const [area, edge] = at(id).children;
+    area.setAttribute('d', 'M' + start + ' 27L' + line + 'L100 27Z');
+    edge.setAttribute('d', 'M' + line);
   }
+  const peak = id => Math.max(0, ...(curves[id] ?? []));
 
   /* Failed connects of all hosts, each group once. */
   function failures(answer) {
@@ -302,10 +313,15 @@
     set(at('open'), count(sum(answer, 'connections')));
     set(at('total'), count(total));
     const speed = rate(total, sum(then, 'connections_total'), seconds);
-    set(at('rate'), shown(speed));
+    set(at('rate'), perSecond(speed));
     showCurve('spark', speed);
     showCurve('spark-open', sum(answer, 'connections'));
-    showCurve('spark-failures', rate(failures(answer), failures(then), seconds));
+    if (speed !== null)
+      set(at('rate-peak'), 'at most ' + perSecond(peak('spark')) + ' of late');
+    const failing = rate(failures(answer), failures(then), seconds);
+    showCurve('spark-failures', failing);
+    if (failing !== null)
+      set(at('failures'), ' \u00b7 ' + perSecond(failing) + ' failed/s');
     for (const [id, key] of [['in', 'bytes_in'], ['out', 'bytes_out']]) {
       const now = sum(answer, key), a_second = rate(now, sum(then, key), seconds);
       set(at(id), bytes(now));
@@ -313,6 +329,16 @@
       if (a_second !== null)
         set(at(id + '-rate'), bytes(a_second) + ' a second');
     }
+  }
+
+  function showFacts(answer) {
+    const {ok, failed} = answer.reloads;
+    set(at('fact-reloads-ok'), count(ok));
+    counted(at('fact-reloads-failed'), failed);
+    set(at('fact-generations'), count(answer.generations));
+    set(at('fact-access_lines'), count(answer.access_lines));
+    for (const key of ['director_restarts', 'access_dropped', 'lines_lost', 'listen_overflows'])
+      counted(at('fact-' + key), answer[key]);
   }
 
   function show(answer) {
@@ -329,6 +355,7 @@
       if (!showService(i, answer.services[i], then?.services[i], seconds, answer.time))
         return false;
     }
+    showFacts(answer);
     showReload(answer);
     showAttention(answer);
     before = {answer, when};
@@ -336,41 +363,45 @@
     return true;
   }
 
-  /* Renders anew what cannot be updated in place; what is open is opened again. */
-  const keyOf = details => {
-    const row = details.closest('tr');
-    return [row.closest('.card').querySelector('h2'),
-      row.closest('.scroll').previousElementSibling.querySelector('h3'), row.cells[0]]
-      .map(element => element.textContent).join('\n');
-  };
-  function renderAnew() {
-    if (document.querySelector('dialog[open]'))
-      return;    /* somebody is at work: at the next turn */
-    const open = [...document.querySelectorAll('details[open]')].map(keyOf);
-    try {
-      sessionStorage.setItem('open', JSON.stringify(open));
-    } catch { /* without storage they are closed */ }
-    location.reload();
+  const fetchHere = path => fetch(here + path, {signal: AbortSignal.timeout(8000)}).then(response => {
+    if (!response.ok)
+      throw new Error('status ' + response.status);
+    return response;
+  });
+
+  /* Another program or another user has other scripts or buttons: then all of it is loaded anew. */
+  const isSamePage = fresh => fresh.getElementById('services') !== null &&
+    fresh.documentElement.dataset.version === root.dataset.version &&
+    (parts.tokenOf(fresh) !== '') === parts.isFull;
+
+  async function renderAnew() {
+    const page = await (await fetchHere('')).text();
+    const fresh = new DOMParser().parseFromString(page, 'text/html');
+    if (!isSamePage(fresh)) {
+      location.reload();
+      return;
+    }
+    const open = [...document.querySelectorAll('#services details[open]')].map(placeOf);
+    const was = rememberFocus(), [x, y] = [scrollX, scrollY];
+    Object.assign(root.dataset, fresh.documentElement.dataset);
+    if (parts.isFull)
+      document.querySelector('meta[name="gaidaros-token"]').content = parts.tokenOf(fresh);
+    at('header').replaceWith(fresh.getElementById('header'));
+    at('services').replaceChildren(...fresh.getElementById('services').childNodes);
+    for (const details of document.querySelectorAll('#services details'))
+      details.open = open.includes(placeOf(details));
+    before = null;    /* hosts may have other numbers: no rate can be told */
+    isFirst = true;
+    document.dispatchEvent(new Event('rendered'));
+    giveFocus(was);
+    scrollTo(x, y);
   }
-  function openAgain() {
-    let keys = [];
-    try {
-      keys = JSON.parse(sessionStorage.getItem('open') ?? '[]');
-      sessionStorage.removeItem('open');
-    } catch { /* as above */ }
-    document.querySelectorAll('details').forEach(details => {
-      if (keys.includes(keyOf(details)))
-        details.open = true;
-    });
-  }
+
   async function refresh() {
     try {
-      const response = await fetch(here + 'running.json', {signal: AbortSignal.timeout(8000)});
-      if (!response.ok)
-        throw new Error('status ' + response.status);
-      if (!show(await response.json())) {
-        renderAnew();
-        return;
+      if (!show(await (await fetchHere('running.json')).json())) {
+        await renderAnew();
+        show(await (await fetchHere('running.json')).json());    /* if not: at the next turn */
       }
       lastGood = new Date();
       set(at('stamp'), 'as of ' + lastGood.toLocaleTimeString());
@@ -384,20 +415,22 @@
     }
   }
 
-  /* One fetch at a time; a hidden page rests. The first rates appear after a second. */
-  let timer = 0, busy = false;
+  /* One fetch at a time; a hidden page rests. */
+  let timer = 0, busy = false, isWanted = false;
   async function turn() {
     clearTimeout(timer);
+    isWanted = busy;    /* a change during a fetch may not be in what it gets */
     if (document.hidden || busy)
       return;
     busy = true;
-    const isFirst = before === null;
     await refresh();
     busy = false;
-    timer = setTimeout(turn, isFirst ? Math.min(every, 1000) : every);
+    const every = Math.max(Number(root.dataset.refresh), 500);
+    timer = setTimeout(turn, isWanted ? 0 : isFirst ? Math.min(every, 1000) : every);
+    isFirst = false;
   }
   document.addEventListener('visibilitychange', turn);
   document.addEventListener('changed', turn);
-  openAgain();
-  turn();
+  /* When all scripts are there. */
+  document.addEventListener('DOMContentLoaded', turn);
 })();

@@ -10,7 +10,6 @@
 #include "admin/figures.h"
 #include "admin/listing.h"
 #include "admin/page.h"
-#include "admin/style.h"
 #include "admin/views.h"
 
 enum { OK = 200, FORBIDDEN = 403, NOT_FOUND = 404, UNAVAILABLE = 503 };
@@ -18,28 +17,20 @@ enum { OK = 200, FORBIDDEN = 403, NOT_FOUND = 404, UNAVAILABLE = 503 };
 struct route {
     const char *path, *type;
     enum access access; /* the least that may see it, where users are asked for */
-    void (*view)(struct text *out, const struct status *status); /* shows what is happening */
-    void (*file)(struct text *out);                              /* is always the same */
+    void (*view)(struct text *out, const struct status *status);
 };
 
 #define HTML "text/html; charset=utf-8"
 
 static const struct route routes[] = {
-    {"/", HTML, ACCESS_READONLY, .view = page_html},
-    {"/running", HTML, ACCESS_READONLY, .view = page_html},
-    {"/running.json", ANSWER_JSON, ACCESS_READONLY, .view = view_json},
-    {"/running.txt", ANSWER_PLAIN, ACCESS_READONLY, .view = listing_text},
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", ACCESS_READONLY,
-     .view = figures_text},
-    {"/config", ANSWER_PLAIN, ACCESS_FULL, .view = config_written},
-    {"/config/running", ANSWER_PLAIN, ACCESS_FULL, .view = config_running},
-    {"/config/diff", ANSWER_PLAIN, ACCESS_FULL, .view = config_diff},
-    {"/style.css", "text/css; charset=utf-8", ACCESS_READONLY, .file = style_css},
-    {"/page.js", "text/javascript; charset=utf-8", ACCESS_READONLY, .file = asset_page_js},
-    {"/control.js", "text/javascript; charset=utf-8", ACCESS_READONLY,
-     .file = asset_control_js},
-    {"/control.css", "text/css; charset=utf-8", ACCESS_READONLY, .file = asset_control_css},
-    {"/icon.svg", "image/svg+xml", ACCESS_READONLY, .file = style_icon},
+    {"/", HTML, ACCESS_READONLY, page_html},
+    {"/running", HTML, ACCESS_READONLY, page_html},
+    {"/running.json", ANSWER_JSON, ACCESS_READONLY, view_json},
+    {"/running.txt", ANSWER_PLAIN, ACCESS_READONLY, listing_text},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", ACCESS_READONLY, figures_text},
+    {"/config", ANSWER_PLAIN, ACCESS_FULL, config_written},
+    {"/config/running", ANSWER_PLAIN, ACCESS_FULL, config_running},
+    {"/config/diff", ANSWER_PLAIN, ACCESS_FULL, config_diff},
 };
 
 static const char healthz[] = "/healthz";
@@ -55,7 +46,7 @@ static const struct route *route_find(const char *path)
 
 bool route_is_known(const char *path)
 {
-    return strcmp(path, healthz) == 0 || route_find(path) != NULL;
+    return strcmp(path, healthz) == 0 || route_find(path) != NULL || asset_find(path) != NULL;
 }
 
 static void answer_health(const struct status *status, struct answer *answer)
@@ -68,31 +59,42 @@ static void answer_health(const struct status *status, struct answer *answer)
         answer_plain(answer, UNAVAILABLE, status_is_draining(status) ? "draining" : "starting");
 }
 
-void route_answer(const char *path, const struct status *status, const struct viewer *viewer,
-                  struct answer *answer)
+static void answer_asset(const struct asset *asset, struct answer *answer)
 {
-    if (strcmp(path, healthz) == 0) {
-        answer_health(status, answer);
-        return;
-    }
-    const struct route *route = route_find(path);
-    if (route == NULL) {
-        answer_plain(answer, NOT_FOUND, "404 there is nothing here; try /running");
-        return;
-    }
+    answer->status = OK;
+    answer->type = asset->type;
+    text_clear(&answer->body);
+    text_add(&answer->body, asset->text);
+}
+
+static void answer_view(const struct route *route, const struct status *status,
+                        const struct viewer *viewer, struct answer *answer)
+{
     if (viewer->user != NULL && viewer->access < route->access) {
         answer_plain(answer, FORBIDDEN, "403 this is for users with access full");
         return;
     }
-    if (route->view != NULL && status == NULL) {
+    if (status == NULL) {
         answer_plain(answer, UNAVAILABLE, "503 starting");
         return;
     }
     answer->status = OK;
     answer->type = route->type;
     text_clear(&answer->body);
-    if (route->view != NULL)
-        route->view(&answer->body, status);
+    route->view(&answer->body, status);
+}
+
+void route_answer(const char *path, const struct status *status, const struct viewer *viewer,
+                  struct answer *answer)
+{
+    const struct route *route = route_find(path);
+    const struct asset *asset = asset_find(path);
+    if (strcmp(path, healthz) == 0)
+        answer_health(status, answer);
+    else if (route != NULL)
+        answer_view(route, status, viewer, answer);
+    else if (asset != NULL)
+        answer_asset(asset, answer);
     else
-        route->file(&answer->body);
+        answer_plain(answer, NOT_FOUND, "404 there is nothing here; try /running");
 }

@@ -45,7 +45,7 @@ static void each_path_has_its_type(void **state)
                                            {"/running", "text/html; charset=utf-8"},
                                            {"/running.json", "application/json"},
                                            {"/running.txt", "text/plain; charset=utf-8"},
-                                           {"/style.css", "text/css; charset=utf-8"},
+                                           {"/page.css", "text/css; charset=utf-8"},
                                            {"/page.js", "text/javascript; charset=utf-8"},
                                            {"/icon.svg", "image/svg+xml"},
                                            {"/healthz", "text/plain; charset=utf-8"}};
@@ -79,7 +79,7 @@ static void before_the_first_configuration_only_files_are_there(void **state)
     struct answer answer = {0};
     assert_int_equal(get("/running.json", NULL, &answer), 503);
     assert_int_equal(get("/", NULL, &answer), 503);
-    assert_int_equal(get("/style.css", NULL, &answer), 200);
+    assert_int_equal(get("/page.css", NULL, &answer), 200);
     answer_fini(&answer);
 }
 
