@@ -231,7 +231,7 @@ static void add_group_head(struct text *out, const struct status *status, size_t
     struct status_group group;
     status_read_group(status, status_group_at(status, service, place), &group);
     bool is_alone = status_count_groups(status, service) == 1;
-    /* What a dialog of the scripts warns of. */
+    /* A dialog of the scripts tells it: checks that find a host down end its open connections. */
     text_printf(out, "<div class=\"group\"%s><h3>group <b>",
                 group.model->on_down == ON_DOWN_CLOSE ? " data-cuts" : "");
     text_add_html(out, group.model->name);

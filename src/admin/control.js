@@ -10,7 +10,7 @@
 
   const fieldsOf = row => ({service: serviceOf(row), group: groupOf(row), name: hostOf(row)});
   const openOf = row => row.cells[6].firstElementChild.textContent;
-  const isCut = row => 'cuts' in row.closest('.scroll').previousElementSibling.dataset;
+  const isCutByChecks = row => 'cuts' in row.closest('.scroll').previousElementSibling.dataset;
 
   async function drain(host) {
     const fields = await ask('Drain ' + host.name, 'It gets no new connections. With a time, its open ones are closed, ' +
@@ -29,14 +29,13 @@
   async function remove(host) {
     const name = host.name.split('@')[0];    /* all addresses of a name go */
     if (await ask('Delete ' + name + '?', 'It leaves group ' + host.group + '; its open connections go on until they ' +
-        'end. The file keeps it until you save.', [], 'Delete'))
+        'end. The file keeps it until you save.', [], 'Delete', true))
       await call('delHost', {...host, name});
   }
   async function takeDown(host, row) {
-    const open = openOf(row);
-    const then = isCut(row) ? 'and its ' + open + ' open ones are closed at once (on_down = close).' :
-      'its ' + open + ' open ones go on until they end.';
-    if (await ask('Take ' + host.name + ' out?', 'It gets no new connections; ' + then, [], 'Take out'))
+    const until = isCutByChecks(row) ? ', or until checks find it down (on_down = close).' : '.';
+    if (await ask('Take ' + host.name + ' out?', 'It gets no new connections; its ' + openOf(row) +
+        ' open ones go on until they end' + until, [], 'Take out'))
       await call('hostAdminDown', host);
   }
 
@@ -92,7 +91,7 @@
   }
   async function reload() {
     if (await ask('Read the file again?', 'Hosts, groups, services and users that were changed here and not saved are ' +
-        'dropped; Diff shows them. No connection is lost.', [], 'Reload'))
+        'dropped; Diff shows them. No connection is lost.', [], 'Reload', true))
       await call('reload', {});
   }
 

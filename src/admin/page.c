@@ -37,7 +37,8 @@ static void add_head(struct text *out, const struct status *status,
     int64_t refresh_s = (admin->refresh_ms + 999) / 1000;
     text_printf(out,
                 "<!DOCTYPE html>\n<html lang=\"en\" data-refresh=\"%" PRId64
-                "\" data-generation=\"%" PRIu64 "\" data-version=\"" GAIDAROS_VERSION "\" data-title=\"",
+                "\" data-generation=\"%" PRIu64 "\" data-version=\"" GAIDAROS_VERSION
+                "\" data-title=\"",
                 admin->refresh_ms, atomic_load(&status->segment->daemon->generation));
     text_add_html(out, admin->title);
     text_add(out, "\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
@@ -294,7 +295,8 @@ static void add_facts(struct text *out, const struct status *status)
     add_fact(out, "fact-access_lines", "access lines", atomic_load(&daemon->access_lines));
     add_fact(out, "fact-access_dropped", "dropped", atomic_load(&daemon->access_dropped));
     add_fact(out, "fact-lines_lost", "log lines lost", status->lines_lost);
-    add_fact(out, "fact-listen_overflows", "listen overflows", netstat_listen_overflows());
+    add_fact(out, "fact-listen_overflows", "listen overflows of the machine",
+             netstat_listen_overflows());
     text_add(out, "</dl>");
 }
 

@@ -337,7 +337,8 @@
     counted(at('fact-reloads-failed'), failed);
     set(at('fact-generations'), count(answer.generations));
     set(at('fact-access_lines'), count(answer.access_lines));
-    for (const key of ['director_restarts', 'access_dropped', 'lines_lost', 'listen_overflows'])
+    set(at('fact-listen_overflows'), count(answer.listen_overflows));
+    for (const key of ['director_restarts', 'access_dropped', 'lines_lost'])
       counted(at('fact-' + key), answer[key]);
   }
 

@@ -45,25 +45,35 @@
 
   /* ---- connections ---- */
 
+  const ROW_HAS = ['id', 'client', 'service', 'host', 'phase', 'age_s', 'bytes_in', 'bytes_out'];
+
   async function kill(row, id) {
-    if (await ask('End connection ' + id + '?', 'Both ends get a reset.', [], 'End it') &&
+    if (await ask('End connection ' + id + '?', 'Both ends get a reset.', [], 'End it', true) &&
         await call('killConnection', {id: String(id)})) {
       row.nextElementSibling.remove();
       row.remove();
     }
   }
 
-  /* What is in an object, as a list of names and values; timers and objects within are a line each. */
-  function listOf(object) {
+  /* "rtt_ms": 0.05 as "rtt" and "0.05 ms". */
+  function worded(key, value) {
+    const [, name, unit] = /^(.*?)(?:_(ms|s))?$/.exec(key);
+    const text = key.startsWith('bytes_') ? bytes(value) : String(value) + (unit ? ' ' + unit : '');
+    return [name.replaceAll('_', ' '), text];
+  }
+  /* What its row does not tell, a line each: timers, and what the kernel knows of both ends. */
+  function listOf(why) {
     const list = make('dl', {className: 'why'});
-    const add = (key, value) => list.append(make('dt', {}, key), make('dd', {}, String(value)));
-    for (const [key, value] of Object.entries(object)) {
+    const add = (name, text) => list.append(make('dt', {}, name), make('dd', {}, text));
+    for (const [key, value] of Object.entries(why)) {
+      if (ROW_HAS.includes(key) || value === null || value === '')
+        continue;
       if (key === 'timers')
         value.forEach(timer => add(timer.name, timer.left_s.toFixed(1) + ' s of ' + timer.limit_s + ' s left'));
-      else if (value !== null && typeof value === 'object')
-        add(human.words(key), Object.entries(value).map(([name, figure]) => name + ' ' + figure).join(', '));
-      else if (value !== null && value !== '')
-        add(human.words(key), value);
+      else if (typeof value === 'object')
+        add(key.replaceAll('_', ' '), Object.entries(value).map(one => worded(...one).join(' ')).join(', '));
+      else
+        add(...worded(key, value));
     }
     return list;
   }
@@ -83,7 +93,7 @@
   }
 
   const COLUMNS = [
-    ['Id', one => one.id, 'num'], ['Client', one => one.client], ['Service', one => one.service],
+    ['Id', one => one.id], ['Client', one => one.client], ['Service', one => one.service],
     ['Host', one => one.host || human.DASH], ['Phase', one => one.phase],
     ['Age', one => duration(one.age_s), 'num'], ['From client', one => bytes(one.bytes_in), 'num'],
     ['To client', one => bytes(one.bytes_out), 'num'],

@@ -121,9 +121,10 @@ const parts = (() => {
 
   /*
    * A dialog with fields {name, label, value, type, isOptional} and a button that says what it does. Gives the
-   * values of the fields that are not empty, or null when it was closed.
+   * values of the fields that are not empty, or null when it was closed. What loses something is not done by
+   * pressing Enter twice.
    */
-  function ask(title, text, fields, does) {
+  function ask(title, text, fields, does, isLoss = false) {
     return new Promise(resolve => {
       const inputs = fields.map(labelled);
       const heading = make('h2', {}, title);
@@ -131,7 +132,7 @@ const parts = (() => {
         ...(text ? [make('p', {}, text)] : []), ...inputs.map(one => one.row),
         make('div', {className: 'buttons'},
           button('Cancel', 'Cancel', () => dialog.close()),
-          make('button', {type: 'submit', className: 'does', value: 'does'}, does)));
+          make('button', {type: 'submit', className: isLoss ? 'does loses' : 'does', value: 'does'}, does)));
       const dialog = make('dialog', {}, form), was = rememberFocus();
       dialog.setAttribute('aria-label', title);
       dialog.addEventListener('close', () => {
@@ -143,7 +144,7 @@ const parts = (() => {
       });
       document.body.append(dialog);
       dialog.showModal();
-      (inputs[0]?.input ?? form.querySelector('.does')).focus();
+      (inputs[0]?.input ?? form.querySelector(isLoss ? '.buttons button' : '.does')).focus();
     });
   }
 

@@ -8,7 +8,7 @@ import pytest
 
 from command import CTL
 from harness import connect, free_port, wait_until
-from rig import ask_for, post
+from rig import Closed, ask_for, post
 from scene import config, echo
 from test_admin import headless_chromium, no_fault_so_far, text_of_page  # noqa: F401  (a fixture)
 
@@ -24,6 +24,13 @@ PASSWORD = "secret"
 def password_hash():
     done = subprocess.run([CTL, "hash"], input=PASSWORD + "\n", capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+# A question a button or a row, not one each: there are hundreds.
+BUTTONS = """return [...(arguments[0] ?? document).querySelectorAll('button')].filter(one =>
+  (one.getAttribute('aria-label') || one.textContent) === arguments[1] && one.checkVisibility())"""
+ROW = """return [...document.querySelectorAll('.hosts tbody tr')].find(row =>
+  row.querySelector('.name b').textContent === arguments[0])"""
 
 
 class Page:
@@ -48,8 +55,7 @@ class Page:
     def button(self, label, within=None):
         """The one button of this name, as a screen reader says it."""
         def look():
-            found = [one for one in (within or self.browser).find_elements(By.CSS_SELECTOR, "button, [type=submit]")
-                     if one.is_displayed() and (one.get_attribute("aria-label") or one.text) == label]
+            found = self.browser.execute_script(BUTTONS, within, label)
             return found[0] if len(found) == 1 else None
         return self.wait(look, f"a button {label!r}")
 
@@ -70,18 +76,16 @@ class Page:
     def open_host(self, name):
         """Opens the host's row; what it can do is there then."""
         def look():
-            for row in self.browser.find_elements(By.CSS_SELECTOR, ".hosts tbody tr"):
-                if row.find_element(By.CSS_SELECTOR, ".name b").text == name:
-                    details = row.find_element(By.TAG_NAME, "details")
-                    if details.get_attribute("open") is None:
-                        details.find_element(By.TAG_NAME, "summary").click()
-                    return row
-            return None
+            row = self.browser.execute_script(ROW, name)
+            details = row and row.find_element(By.TAG_NAME, "details")
+            if row and details.get_attribute("open") is None:
+                details.find_element(By.TAG_NAME, "summary").click()
+            return row
         return self.wait(look, f"host {name}")
 
 
-@pytest.fixture
-def page(daemon, host, browser, password_hash):
+@pytest.fixture(name="page")
+def make_page(daemon, host, browser, password_hash):
     """page(user): the page of a daemon with two hosts and a standby group; user "" = nobody is asked."""
     def make(user, more=""):
         door, port = free_port(), free_port()
@@ -139,8 +143,7 @@ def test_hosts_are_added_and_deleted_and_saved(page):
     running = shown.running
     shown.button("Add a host to main").click()
     shown.answer("Add", name="three", address="127.0.0.1:9", weight=0)
-    shown.wait(lambda: len(shown.browser.find_elements(By.CSS_SELECTOR, "#s0 .hosts")[0].find_elements(By.CSS_SELECTOR, "tbody tr")) == 3,
-               "the new host's row")
+    shown.wait(lambda: len(shown.browser.find_elements(By.CSS_SELECTOR, "tr[id^=s0g0h]")) == 3, "the new host's row")
     assert running.host("three")["weight"] == 0
     shown.button("What a restart would lose").click()
     shown.wait(lambda: "+host = three 127.0.0.1:9 weight=0" in text_of_page(shown.browser), "the difference")
@@ -148,10 +151,25 @@ def test_hosts_are_added_and_deleted_and_saved(page):
     shown.button("Save the configuration").click()
     shown.answer("Save")
     shown.wait(lambda: running.http("GET", "/config/diff").text == "", "the file to be saved")
-    shown.wait(lambda: shown.browser.find_elements(By.ID, "filter") and shown.open_host("three"), "the page again")
+    shown.said("saved")
+    shown.open_host("three")
     shown.button("Delete… three").click()
     shown.answer("Delete")
     shown.wait(lambda: all(row["name"] != "three" for row in running.service()["groups"][0]["hosts"]), "the host to be gone")
+    no_fault_so_far(shown.browser, shown.door)
+
+
+def test_the_file_is_read_again(page):
+    """Who asks for it is told that what was not saved goes, and Enter alone does not do it."""
+    shown = page("eve")
+    ask_for(shown.running, "addHost", name="three", address="127.0.0.1:9", weight=0)
+    shown.wait(lambda: shown.browser.find_elements(By.CSS_SELECTOR, "#s0g0h2"), "the host's row")
+    shown.button("Reload the configuration").click()
+    assert "not saved are dropped" in shown.dialog().text and shown.browser.switch_to.active_element.text == "Cancel"
+    shown.answer("Reload")
+    shown.said("three")
+    shown.wait(lambda: not shown.browser.find_elements(By.CSS_SELECTOR, "#s0g0h2"), "the row to go")
+    assert [row["name"] for row in shown.running.service()["groups"][0]["hosts"]] == ["one", "two"]
     no_fault_so_far(shown.browser, shown.door)
 
 
@@ -262,6 +280,20 @@ def shown_names(browser, most=3):
         most)
 
 
+def test_the_list_of_those_not_up_leads_to_them(crowd):
+    browser = crowd.browser
+    browser.find_element(By.ID, "filter").send_keys("h49")
+    crowd.wait(lambda: "10 of 501" in browser.find_element(By.ID, "found").text, "another filter")
+    browser.find_element(By.CSS_SELECTOR, "#attention a").click()
+    row = browser.find_element(By.ID, "s0g1h0")
+    assert in_sight(browser, row) and row.find_element(By.TAG_NAME, "details").get_attribute("open"), "the row is opened"
+    assert browser.switch_to.active_element == row.find_element(By.TAG_NAME, "summary")
+    assert browser.find_element(By.ID, "filter").get_attribute("value") == "", "what hid it is gone"
+    crowd.button("Show only hosts that are not up").click()
+    assert shown_names(browser) == ["broken"] and in_sight(browser, row)
+    no_fault_so_far(browser, crowd.door)
+
+
 def test_hosts_are_found_and_sorted(crowd):
     browser = crowd.browser
     find = browser.find_element(By.ID, "filter")
@@ -285,7 +317,32 @@ def test_hosts_are_found_and_sorted(crowd):
     post(crowd.running, "reload")
     crowd.wait(lambda: browser.execute_script("return document.documentElement.dataset.generation") == "2" and
                browser.find_elements(By.ID, "found") and "10 of 501" in browser.find_element(By.ID, "found").text, "the page anew")
+    assert shown_names(browser) == ["h498", "h497", "h496"], "and sorted as it was"
+    browser.find_elements(By.CSS_SELECTOR, ".hosts")[0].find_element(By.CSS_SELECTOR, "th button").click()
+    assert shown_names(browser) == ["h49", "h490", "h491"], "as the file has them"
     no_fault_so_far(browser, crowd.door)
+
+
+def test_numbers_are_sorted_as_numbers(page):
+    shown = page("eve", more="host = t 127.0.0.1:9 weight=9\nhost = u 127.0.0.1:8 weight=100\ncheck = none\n")
+    browser = shown.browser
+    table = browser.find_elements(By.CSS_SELECTOR, ".hosts")[1]
+    order = "return [...arguments[0].tBodies[0].rows].map(row => row.cells[0].firstElementChild.textContent)"
+    for wanted in (["s", "t", "u"], ["u", "t", "s"]):
+        shown.button("Sort by Weight", table).click()
+        assert browser.execute_script(order, table) == wanted
+    # What changes while it is shown takes its place, once nobody is about to press something there.
+    ask_for(shown.running, "setWeight", group="spare", name="s", weight=200)
+    browser.find_element(By.ID, "filter").click()
+    shown.wait(lambda: browser.execute_script(order, table) == ["s", "u", "t"], "the new order")
+    # A phone has no headings to click.
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True})
+    assert not table.find_element(By.TAG_NAME, "thead").is_displayed()
+    choice = browser.find_element(By.ID, "sort")
+    assert choice.is_displayed()
+    choice.find_element(By.CSS_SELECTOR, "option[value='5 0']").click()
+    assert browser.execute_script(order, table) == ["t", "u", "s"]
+    no_fault_so_far(browser, shown.door)
 
 
 def test_the_keyboard_is_enough(page):
@@ -304,13 +361,35 @@ def test_the_keyboard_is_enough(page):
         reached.append(name)
         if name == "Down… one":
             break
-    assert "Show open connections" in reached and "filter" in reached and "Up one" in reached
+    assert "Show open connections" in reached and "filter" in reached and "Change one" in reached and "Up one" in reached
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     dialog = shown.dialog()
     assert dialog.get_attribute("aria-label") == "Take one out?"
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     shown.wait(lambda: not browser.find_elements(By.TAG_NAME, "dialog"), "the dialog to close")
     assert shown.running.host("one")["state"] == "up"
+    # Without a mouse from the row's button to a new weight, and back to where one was.
+    def press(*keys):
+        browser.switch_to.active_element.send_keys(*keys)
+
+    def name():
+        element = browser.switch_to.active_element
+        return element.get_attribute("aria-label") or element.get_attribute("name")
+    for _ in range(4):
+        press(Keys.SHIFT, Keys.TAB)
+    assert name() == "Change one"
+    press(Keys.ENTER)
+    assert not browser.find_elements(By.CSS_SELECTOR, "#s0g0h0 details[open]"), "a second time closes it"
+    press(Keys.ENTER)
+    assert name() == "Up one"
+    for _ in range(3):
+        press(Keys.TAB)
+    assert name() == "Weight… one"
+    press(Keys.ENTER)
+    assert name() == "weight"
+    press(Keys.BACKSPACE, "7", Keys.ENTER)
+    shown.said("weight 1 -> 7")
+    assert name() == "Weight… one" and shown.running.host("one")["weight"] == 7
     for element in browser.find_elements(By.CSS_SELECTOR, "button, input, select"):
         label = element.get_attribute("aria-label") or element.text or browser.execute_script(
             "return arguments[0].labels?.[0]?.textContent ?? ''", element)
@@ -330,7 +409,14 @@ const behind = element => {
   return [255, 255, 255];
 };
 const poor = [];
+for (const field of document.querySelectorAll('input[placeholder]')) {
+  const a = light(parse(getComputedStyle(field, '::placeholder').color)), b = light(behind(field));
+  if ((Math.max(a, b) + .05) / (Math.min(a, b) + .05) < 4.5)
+    poor.push(['placeholder', field.id]);
+}
 for (const element of document.querySelectorAll('body *')) {
+  if (Number(getComputedStyle(element).opacity) < 1)
+    poor.push([element.tagName, 'is seen through']);
   if (![...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()) || !element.checkVisibility())
     continue;
   const a = light(parse(getComputedStyle(element).color)), b = light(behind(element));
@@ -344,16 +430,25 @@ return poor;
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everything_can_be_read(page, scheme):
-    shown = page("eve")
+    with Closed("dead") as dead:
+        shown = page("eve", more=f"host = dead {dead.address}\ncheck_interval = 200ms\n")
+        wait_until(lambda: shown.running.service()["groups"][1]["hosts"][1]["state"] == "down", what="a fault")
     browser = shown.browser
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
     ask_for(shown.running, "hostAdminDown", name="one")
+    ask_for(shown.running, "hostDrain", name="two")
+    shown.wait(lambda: "3 of 4 hosts not up" in text_of_page(browser), "all of them")
     shown.open_host("one")
     shown.button("What a restart would lose").click()
     shown.wait(lambda: "state=down" in text_of_page(browser), "the difference")
     shown.button("Weight… one").click()
     shown.dialog()
+    browser.execute_script("document.querySelectorAll('.loses, .does, .said').forEach(e => e.classList.add('bad', 'shown'))")
     assert browser.execute_script(CONTRAST) == []
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    shown.running.stop(settle=False)
+    shown.wait(lambda: "No answer from the daemon" in browser.find_element(By.ID, "lost").text, "the page to miss it")
+    assert browser.execute_script(CONTRAST) == [], "also without a daemon"
 
 
 @pytest.mark.parametrize("width", [390, 768, 1200, 1600])

@@ -253,6 +253,69 @@ static void tells_of_a_reload_that_failed(void **state)
     free(page);
 }
 
+/* The token is for who may make calls, and for nobody else. */
+static void hands_its_token_to_who_may_make_calls(void **state)
+{
+    struct admin_rig *rig = *state;
+    const struct viewer viewers[] = {
+        {.access = ACCESS_FULL, .user = "eve", .token = "0123456789abcdef"},
+        {.access = ACCESS_READONLY, .user = "rob", .token = ""},
+        {.access = ACCESS_READONLY, .token = ""}};
+    for (size_t i = 0; i < sizeof viewers / sizeof *viewers; i++) {
+        rig->status.viewer = &viewers[i];
+        char *page = render(rig);
+        assert_int_equal(
+            count(page, "<meta name=\"gaidaros-token\" content=\"0123456789abcdef\">"), i == 0);
+        assert_int_equal(count(page, "gaidaros-token"), i == 0);
+        free(page);
+    }
+    rig->status.viewer = NULL;
+    char *page = render(rig);
+    assert_null(strstr(page, "gaidaros-token"));
+    free(page);
+}
+
+static void tells_how_connects_failed_and_what_ports_are_left(void **state)
+{
+    struct admin_rig *rig = *state;
+    char *page = render(rig);
+    const char *row = strstr(page, "<tr id=\"s0g0h0\"");
+    assert_non_null(row);
+    const char *told = strstr(row, "<p>failed connects: timeout 6</p>");
+    assert_true(told != NULL && told < strstr(row, "</tr>"));
+    const char *other = strstr(page, "<tr id=\"s0g0h2\"");
+    const char *hidden = strstr(other, "<p hidden>failed connects: </p>");
+    assert_true(hidden != NULL && hidden < strstr(other, "</tr>"));
+    free(page);
+}
+
+static void tells_what_is_counted_of_the_daemon(void **state)
+{
+    struct admin_rig *rig = *state;
+    atomic_store(&rig->segment.daemon->reloads_failed, 3);
+    atomic_store(&rig->segment.daemon->access_dropped, 1234);
+    rig->status.lines_lost = 5;
+    char *page = render(rig);
+    assert_non_null(strstr(page, "<dd id=\"fact-reloads-failed\">3</dd>"));
+    assert_non_null(strstr(page, "<dd id=\"fact-access_dropped\">1\xe2\x80\xaf"
+                                 "234</dd>"));
+    assert_non_null(strstr(page, "<dd id=\"fact-lines_lost\">5</dd>"));
+    free(page);
+}
+
+static void marks_a_group_whose_connections_checks_may_end(void **state)
+{
+    struct admin_rig *rig = *state;
+    char *page = render(rig);
+    assert_null(strstr(page, "data-cuts"));
+    free(page);
+    rig->groups[0].on_down = ON_DOWN_CLOSE;
+    page = render(rig);
+    assert_int_equal(count(page, "<div class=\"group\" data-cuts>"),
+                     2); /* two services show it */
+    free(page);
+}
+
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, admin_rig_open, admin_rig_close)
 
 int main(void)
@@ -270,6 +333,10 @@ int main(void)
         RIG_TEST(tells_a_host_being_drained_from_one_that_is),
         RIG_TEST(shows_standby_groups_under_their_service),
         RIG_TEST(marks_a_group_that_fails_open),
+        RIG_TEST(hands_its_token_to_who_may_make_calls),
+        RIG_TEST(tells_how_connects_failed_and_what_ports_are_left),
+        RIG_TEST(tells_what_is_counted_of_the_daemon),
+        RIG_TEST(marks_a_group_whose_connections_checks_may_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

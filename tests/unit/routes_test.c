@@ -83,6 +83,32 @@ static void before_the_first_configuration_only_files_are_there(void **state)
     answer_fini(&answer);
 }
 
+/* What the page names, a browser can get, as what the page takes it for. */
+static void the_page_names_only_what_there_is(void **state)
+{
+    struct admin_rig *rig = *state;
+    struct answer page = {0}, file = {0};
+    static const char *const kinds[][2] = {{"<script src=\"", "text/javascript; charset=utf-8"},
+                                           {"stylesheet\" href=\"", "text/css; charset=utf-8"},
+                                           {"svg+xml\" href=\"", "image/svg+xml"}};
+    get("/", &rig->status, &page);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t named = 0;
+        for (const char *at = page.body.at; (at = strstr(at, kinds[i][0])) != NULL; named++) {
+            char path[32];
+            at += strlen(kinds[i][0]);
+            snprintf(path, sizeof path, "/%.*s", (int)strcspn(at, "\""), at);
+            if (get(path, NULL, &file) != 200)
+                fail_msg("there is no %s", path);
+            assert_string_equal(file.type, kinds[i][1]);
+            assert_true(file.body.length > 100);
+        }
+        assert_true(named > 0);
+    }
+    answer_fini(&page);
+    answer_fini(&file);
+}
+
 /* The script rewrites cells by their order: a row must have as many as it takes apart. */
 static void script_and_page_agree_on_cells(void **state)
 {
@@ -125,6 +151,7 @@ int main(void)
         RIG_TEST(other_spellings_lead_nowhere),
         RIG_TEST(before_the_first_configuration_only_files_are_there),
         RIG_TEST(script_and_page_agree_on_cells),
+        RIG_TEST(the_page_names_only_what_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
