@@ -43,15 +43,28 @@
     ['Up', host => call('hostAdminUp', host)], ['Drain\u2026', drain], ['Down\u2026', takeDown],
     ['Weight\u2026', weigh], ['Retry', host => call('retryHost', host)], ['Delete\u2026', remove],
   ];
-  /* The buttons lie in what is opened; one in the row, where it is seen, opens that. */
-  function addHostButtons(row) {
-    const name = hostOf(row), details = row.querySelector('details');
-    details.querySelector('.past').append(make('div', {className: 'actions'}, ...ACTS.map(([text, does]) =>
+  /*
+   * The buttons lie in what is opened, and are made then: thousands of hosts would have many thousands. One in the
+   * row, where it is seen, opens that.
+   */
+  function addActions(row, past) {
+    if (past.querySelector('.actions'))
+      return;
+    const name = hostOf(row);
+    past.append(make('div', {className: 'actions'}, ...ACTS.map(([text, does]) =>
       button(text, text + ' ' + name, () => does(fieldsOf(row), row)))));
-    row.cells[1].append(button('Change', 'Change ' + name, () => {
+  }
+  function addHostButtons(row) {
+    const details = row.querySelector('details'), past = details.querySelector('.past');
+    details.addEventListener('toggle', () => addActions(row, past));
+    if (details.open)
+      addActions(row, past);
+    row.cells[1].append(button('Change', 'Change ' + hostOf(row), () => {
       details.open = !details.open;
-      if (details.open)
-        details.querySelector('.actions button').focus();
+      if (details.open) {
+        addActions(row, past);
+        past.querySelector('.actions button').focus();
+      }
     }, 'change'));
   }
 
