@@ -43,6 +43,11 @@ struct admin_actions {
     int (*why)(void *context, uint64_t ticket, uint64_t id);
     /* Has every worker write down what its connections have moved; as reload. */
     int (*traffic)(void *context, uint64_t ticket);
+    /*
+     * Has every worker note for 1 to 60 seconds where its time goes (the message is then the inside of a JSON
+     * object); as reload, but with errno EBUSY while another one is under way.
+     */
+    int (*profile)(void *context, uint64_t ticket, uint32_t seconds);
     /* Hashes the password on a thread, then proposes the user; as reload. The strings are copied. */
     int (*add_user)(void *context, uint64_t ticket, const struct new_user *user);
     /* Asks master to write the running configuration to its files; as reload. */

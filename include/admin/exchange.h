@@ -28,9 +28,13 @@ struct exchange {
     struct addr from;    /* AF_UNIX: the control socket's */
     char *method, *path; /* owned; kept for a request that waits for its password */
     uint64_t ticket;
-    enum { AWAITS_CALL, AWAITS_LIST, AWAITS_WHY } awaits; /* what the answer to a wait is for */
-    struct connection_filter filter;                      /* AWAITS_LIST */
-    struct text body;                                     /* at most EXCHANGE_MOST_BODY of it */
+    enum {
+        AWAITS_CALL,
+        AWAITS_LIST,
+        AWAITS_OBJECT
+    } awaits;                        /* what the answer to a wait is for */
+    struct connection_filter filter; /* AWAITS_LIST */
+    struct text body;                /* at most EXCHANGE_MOST_BODY of it */
     bool is_too_large;
     struct answer answer;
 };

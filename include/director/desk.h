@@ -5,6 +5,7 @@
 
 #include "admin/calls.h"
 #include "director/inquiry.h"
+#include "director/profiler.h"
 #include "share/channel.h"
 
 struct director;
@@ -20,6 +21,9 @@ void desk_take_reloaded(struct director *d, const struct received *message);
 
 /* How a question to a worker ended; its caller is answered. */
 inquiry_done desk_take_inquiry;
+
+/* What a profile has told; its caller is answered. */
+profiler_done desk_take_profile;
 
 void desk_fini(struct director *d);
 

@@ -16,6 +16,7 @@
 #include "director/inquiry.h"
 #include "director/logpair.h"
 #include "director/ports.h"
+#include "director/profiler.h"
 #include "director/resolve.h"
 #include "share/bells.h"
 #include "share/channel.h"
@@ -44,6 +45,7 @@ struct director {
     struct checks *checks;
     struct ports *ports;
     struct inquiries *inquiries;
+    struct profiler *profiler;
     struct logpair logs;
     struct agreed current, prepared;
     struct status_reload reload; /* as master told it last; wall_ns 0 = there was none */

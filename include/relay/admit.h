@@ -23,6 +23,9 @@ typedef void half_ready(struct ev_loop *loop, struct ev_io *watch, int revents);
 struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
                        half_ready *on_ready);
 
+/* Its row of the live table. */
+struct live_row *admit_row(const struct conn *c);
+
 /* The client's address, as accept(2) gave it. */
 void admit_read_client(const struct conn *c, struct addr *out);
 

@@ -14,6 +14,7 @@
 #include "net/transport.h"
 #include "relay/accesslog.h"
 #include "relay/deadline.h"
+#include "relay/profile.h"
 #include "relay/splice.h"
 #include "share/bells.h"
 #include "share/live.h"
@@ -91,6 +92,7 @@ struct relay {
     const struct segment *segment;
     uint32_t slot;
     uint64_t now_ns; /* read once a loop turn */
+    struct profile profile;
     struct pool conns;
     struct pool buffers;    /* storage for half.wait */
     unsigned char *scratch; /* every read goes here first */

@@ -129,6 +129,9 @@ int channel_receive(struct channel *channel, struct received *received);
 /* The next of a message's descriptors, the caller's from then on; -1 when there is none. next: 0 at first */
 int channel_take_fd(struct received *received, int *next);
 
+/* The numbers that are the message's payload, at most FDPASS_MOST. Returns how many. */
+size_t channel_read_numbers(const struct received *received, uint32_t numbers[FDPASS_MOST]);
+
 /* Closes every descriptor of the message. */
 void channel_close_fds(struct received *received);
 

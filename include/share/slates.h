@@ -13,7 +13,9 @@ struct segment;
 enum slate_kind {
     SLATE_KILL = 1, /* end the connection with this id */
     SLATE_WHY,      /* tell all about it: text is the inside of a JSON object */
-    SLATE_TRAFFIC   /* write down what each connection has moved: see live_traffic */
+    SLATE_TRAFFIC,  /* write down what each connection has moved: see live_traffic */
+    SLATE_PROFILE, /* begin to note where the loop spends its time, for so many seconds at most as id says */
+    SLATE_PROFILED /* end that; text tells it, as the inside of a JSON object */
 };
 
 enum slate_verdict { SLATE_DONE = 1, SLATE_NO_SUCH };
@@ -45,7 +47,7 @@ void slate_withdraw(const struct segment *segment, uint32_t slot, uint64_t numbe
 bool slate_take(const struct segment *segment, uint32_t slot, uint64_t number,
                 enum slate_verdict *verdict, char text[SLATE_TEXT_BYTES]);
 
-/* Worker: what is asked of it and not answered yet. */
+/* Worker: what is asked of it and not answered yet. False, too, when that changes just now: the bell rings again. */
 struct slate_order {
     uint64_t number, id;
     enum slate_kind kind;

@@ -9,6 +9,7 @@
 
 #include "relay/generation.h"
 #include "relay/life.h"
+#include "share/channel.h"
 
 /*
  * All sockets one worker accepts on, its own and adopted ones. They are lent by master,
@@ -41,6 +42,12 @@ void accepts_fini(struct accepts *accepts);
  * Returns 0, or -1 with errno ENOMEM (fd is closed).
  */
 int accepts_add(struct accepts *accepts, uint32_t id, uint32_t slot, int fd);
+
+/*
+ * Takes the message's sockets over, each as accepts_add does; which listeners they belong to is its payload.
+ * What cannot be kept is closed, and logged.
+ */
+void accepts_take(struct accepts *accepts, struct received *message, uint32_t slot);
 
 /*
  * From now on connections belong to the generation. A listener it does not name goes on

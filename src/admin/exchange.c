@@ -8,9 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include <jansson.h>
 #include <microhttpd.h>
 
 #include "admin/routes.h"
+#include "base/units.h"
 
 #define API "/api/"
 
@@ -212,7 +214,7 @@ static enum call_verdict begin_why(struct exchange *exchange, const char *id,
                                    const struct admin_actions *actions)
 {
     uint64_t number;
-    exchange->awaits = AWAITS_WHY;
+    exchange->awaits = AWAITS_OBJECT;
     if (!call_parse_id(id, &number))
         answer_refusal(&exchange->answer, MHD_HTTP_BAD_REQUEST, "'%.32s' is no id", id);
     else if (actions->why(actions->context, exchange->ticket, number) == 0)
@@ -233,6 +235,48 @@ static enum call_verdict begin_connections(struct exchange *exchange, const char
                          : begin_why(exchange, rest + 1, actions);
 }
 
+/* ---- where workers spend their time ---- */
+
+#define PROFILE "/profile"
+
+enum { PROFILE_S = 5, PROFILE_MOST = 60 };
+
+static enum MHD_Result on_seconds(void *context, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    int64_t *seconds = context;
+    (void)kind;
+    bool is_fine = strcmp(name, "seconds") == 0 && value != NULL &&
+                   units_parse_number(value, seconds) == 0 && *seconds >= 1 &&
+                   *seconds <= PROFILE_MOST;
+    if (!is_fine)
+        *seconds = 0;
+    return is_fine ? MHD_YES : MHD_NO;
+}
+
+static enum call_verdict begin_profile(struct exchange *exchange,
+                                       const struct admin_actions *actions)
+{
+    struct answer *answer = &exchange->answer;
+    int64_t seconds = PROFILE_S;
+    MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, on_seconds,
+                              &seconds);
+    exchange->awaits = AWAITS_OBJECT;
+    if (seconds == 0)
+        answer_refusal(answer, MHD_HTTP_BAD_REQUEST,
+                       "profile takes seconds, a whole number from 1 to %d", PROFILE_MOST);
+    else if (actions->profile(actions->context, exchange->ticket, (uint32_t)seconds) == 0)
+        return CALL_WAITS;
+    else if (errno == EBUSY)
+        answer_refusal(answer, MHD_HTTP_CONFLICT,
+                       "another profile is under way: one at a time");
+    else
+        answer_plain(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "503 starting");
+    return CALL_ANSWERED;
+}
+
+/* ---- what was waited for ---- */
+
 static void finish_list(struct exchange *exchange, const struct admin_actions *actions)
 {
     struct answer *answer = &exchange->answer;
@@ -247,7 +291,15 @@ static void finish_list(struct exchange *exchange, const struct admin_actions *a
     answer->type = ANSWER_JSON;
 }
 
-static void finish_why(struct exchange *exchange, const struct call_result *result)
+/* A worker wrote it: one that is out of its mind must not speak with the reader. */
+static bool is_json(const struct text *text)
+{
+    json_t *json = json_loadb(text->at, text->length, 0, NULL);
+    json_decref(json);
+    return json != NULL;
+}
+
+static void finish_object(struct exchange *exchange, const struct call_result *result)
 {
     struct answer *answer = &exchange->answer;
     if (!result->is_ok) {
@@ -258,6 +310,10 @@ static void finish_why(struct exchange *exchange, const struct call_result *resu
     answer->type = ANSWER_JSON;
     text_clear(&answer->body);
     text_printf(&answer->body, "{%s}\n", result->message);
+    if (answer->body.failed || is_json(&answer->body))
+        return;
+    text_clear(&answer->body);
+    answer_refusal(answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "a worker's answer is no JSON");
 }
 
 void exchange_finish(struct exchange *exchange, const struct call_result *result,
@@ -270,8 +326,8 @@ void exchange_finish(struct exchange *exchange, const struct call_result *result
     case AWAITS_LIST:
         finish_list(exchange, actions);
         break;
-    case AWAITS_WHY:
-        finish_why(exchange, result);
+    case AWAITS_OBJECT:
+        finish_object(exchange, result);
         break;
     }
 }
@@ -349,6 +405,11 @@ static enum call_verdict begin_call(struct exchange *exchange, const char *name,
     return call_begin(&request, actions, answer);
 }
 
+static bool is_asked_of_workers(const char *path)
+{
+    return is_of_connections(path) || strcmp(path, PROFILE) == 0;
+}
+
 enum call_verdict exchange_dispatch(struct exchange *exchange, const char *method,
                                     const char *path, const struct admin_actions *actions)
 {
@@ -363,9 +424,11 @@ enum call_verdict exchange_dispatch(struct exchange *exchange, const char *metho
         refuse_method(&exchange->answer, "POST");
     else if (is_get && is_of_connections(path))
         return begin_connections(exchange, path, actions);
+    else if (is_get && strcmp(path, PROFILE) == 0)
+        return begin_profile(exchange, actions);
     else if (is_get)
         answer_get(exchange, path, actions);
-    else if (is_post && !route_is_known(path) && !is_of_connections(path))
+    else if (is_post && !route_is_known(path) && !is_asked_of_workers(path))
         answer_plain(&exchange->answer, MHD_HTTP_NOT_FOUND, "404 there is nothing here");
     else
         refuse_method(&exchange->answer, "GET, HEAD");

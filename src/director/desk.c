@@ -92,6 +92,24 @@ static int ask_traffic(void *context, uint64_t ticket)
     return -1;
 }
 
+static int ask_profile(void *context, uint64_t ticket, uint32_t seconds)
+{
+    struct director *d = context;
+    if (d->current.model != NULL)
+        return profiler_begin(d->profiler, ticket, seconds);
+    errno = EAGAIN;
+    return -1;
+}
+
+void desk_take_profile(void *owner, uint64_t ticket, const char *text)
+{
+    struct director *d = owner;
+    const struct call_result result = {.is_ok = text != NULL,
+                                       .status = text != NULL ? 0 : 503,
+                                       .message = text != NULL ? text : "out of memory"};
+    server_answer(d->server, ticket, &result);
+}
+
 void desk_take_inquiry(void *owner, uint64_t ticket, enum inquiry_end end, const char *text)
 {
     struct director *d = owner;
@@ -239,6 +257,7 @@ void desk_actions(struct admin_actions *out, struct director *d)
         .kill = ask_kill,
         .why = ask_why,
         .traffic = ask_traffic,
+        .profile = ask_profile,
         .add_user = add_user,
         .save = ask_save,
         .shutdown = ask_shutdown,

@@ -311,7 +311,9 @@ static int take_hello(struct director *d, struct received *message)
     d->checks = checks_new(d->loop, &d->segment, &d->bells);
     d->ports = ports_new(&d->segment, d->tasks);
     d->inquiries = inquiries_new(d->loop, &d->segment, &d->bells, desk_take_inquiry, d);
-    if (d->checks == NULL || d->ports == NULL || d->inquiries == NULL) {
+    if (d->inquiries != NULL)
+        d->profiler = profiler_new(d->loop, &d->segment, d->inquiries, desk_take_profile, d);
+    if (d->checks == NULL || d->ports == NULL || d->profiler == NULL) {
         log_error("cannot begin: %s", strerror(errno));
         return -1;
     }
@@ -463,6 +465,7 @@ static void fini(struct director *d)
     resolver_free(d->resolver);
     checks_free(d->checks);
     ports_free(d->ports);
+    profiler_free(d->profiler);
     inquiries_free(d->inquiries);
     drop_agreed(&d->prepared);
     drop_agreed(&d->current);

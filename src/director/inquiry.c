@@ -26,6 +26,9 @@ struct inquiry {
     uint64_t ticket, number, id, limit_ns;
     enum slate_kind kind;
     bool is_of_all;
+    inquiry_piece *piece; /* NULL: nobody wants to see each answer */
+    inquiry_done *done;
+    void *owner;   /* of these two */
     size_t n_left; /* slots that have not answered */
     uint8_t steps[SEGMENT_SLOTS];
     uint32_t incarnations[SEGMENT_SLOTS];
@@ -60,8 +63,15 @@ static void finish(struct inquiries *inquiries, struct inquiry *inquiry, enum in
             slate_withdraw(inquiries->segment, slot, inquiry->number);
             inquiries->asked[slot] = 0;
         }
-    inquiries->done(inquiries->owner, inquiry->ticket, end, text);
+    inquiry->done(inquiry->owner, inquiry->ticket, end, text);
     free(inquiry);
+}
+
+static void hand_on(const struct inquiry *inquiry, uint32_t slot, enum inquiry_end end,
+                    const char *text)
+{
+    if (inquiry->piece != NULL)
+        inquiry->piece(inquiry->owner, slot, end, text);
 }
 
 /* What has become of the question in one slot. True when the whole inquiry has ended by it. */
@@ -84,11 +94,16 @@ static bool step(struct inquiries *inquiries, struct inquiry *inquiry, uint32_t 
         return false;
     inquiry->steps[slot] = STEP_NONE;
     inquiry->n_left--;
-    if (inquiries->asked[slot] == inquiry->number)
+    if (inquiries->asked[slot] == inquiry->number) {
+        /* Who comes in a dead one's place was not asked. */
+        slate_withdraw(segment, slot, inquiry->number);
         inquiries->asked[slot] = 0;
+    }
+    bool is_done = is_answered && verdict == SLATE_DONE;
+    hand_on(inquiry, slot, is_done ? INQUIRY_DONE : INQUIRY_NO_SUCH, text);
     if (inquiry->n_left > 0)
         return false;
-    bool is_done = inquiry->is_of_all || (is_answered && verdict == SLATE_DONE);
+    is_done |= inquiry->is_of_all;
     finish(inquiries, inquiry, is_done ? INQUIRY_DONE : INQUIRY_NO_SUCH, text);
     return true;
 }
@@ -98,8 +113,12 @@ static void look(struct inquiries *inquiries, struct inquiry *inquiry)
     for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
         if (inquiry->steps[slot] != STEP_NONE && step(inquiries, inquiry, slot))
             return;
-    if (clock_now_ns() >= inquiry->limit_ns)
-        finish(inquiries, inquiry, inquiry->is_of_all ? INQUIRY_DONE : INQUIRY_SILENT, "");
+    if (clock_now_ns() < inquiry->limit_ns)
+        return;
+    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
+        if (inquiry->steps[slot] != STEP_NONE)
+            hand_on(inquiry, slot, INQUIRY_SILENT, "");
+    finish(inquiries, inquiry, inquiry->is_of_all ? INQUIRY_DONE : INQUIRY_SILENT, "");
 }
 
 static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
@@ -149,6 +168,8 @@ static struct inquiry *add(struct inquiries *inquiries, uint64_t ticket, enum sl
         return NULL;
     inquiry->ticket = ticket;
     inquiry->kind = kind;
+    inquiry->done = inquiries->done;
+    inquiry->owner = inquiries->owner;
     inquiry->number = ++inquiries->last_number;
     inquiry->limit_ns = clock_now_ns() + limit_ns;
     list_append(&inquiries->open, &inquiry->node);
@@ -194,12 +215,9 @@ int inquiry_about(struct inquiries *inquiries, uint64_t ticket, enum slate_kind 
     return 0;
 }
 
-int inquiry_of_all(struct inquiries *inquiries, uint64_t ticket)
+static void want_all(struct inquiries *inquiries, struct inquiry *inquiry)
 {
     const struct segment *segment = inquiries->segment;
-    struct inquiry *inquiry = add(inquiries, ticket, SLATE_TRAFFIC, ALL_LIMIT_NS);
-    if (inquiry == NULL)
-        return -1;
     inquiry->is_of_all = true;
     uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
     for (uint32_t slot = 0; slot < n_slots; slot++)
@@ -208,5 +226,26 @@ int inquiry_of_all(struct inquiries *inquiries, uint64_t ticket)
     /* With nobody to ask the limit ends it. */
     if (inquiry->n_left == 0)
         inquiry->limit_ns = 0;
+}
+
+int inquiry_of_all(struct inquiries *inquiries, uint64_t ticket)
+{
+    struct inquiry *inquiry = add(inquiries, ticket, SLATE_TRAFFIC, ALL_LIMIT_NS);
+    if (inquiry == NULL)
+        return -1;
+    want_all(inquiries, inquiry);
+    return 0;
+}
+
+int inquiry_round(struct inquiries *inquiries, const struct inquiry_round *round)
+{
+    struct inquiry *inquiry = add(inquiries, 0, round->kind, round->limit_ms * CLOCK_NS_PER_MS);
+    if (inquiry == NULL)
+        return -1;
+    inquiry->id = round->id;
+    inquiry->piece = round->piece;
+    inquiry->done = round->done;
+    inquiry->owner = round->owner;
+    want_all(inquiries, inquiry);
     return 0;
 }

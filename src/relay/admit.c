@@ -9,9 +9,14 @@
 #include "net/plain.h"
 #include "relay/generation.h"
 
+struct live_row *admit_row(const struct conn *c)
+{
+    return live_row(c->relay->segment, c->relay->slot, c->live);
+}
+
 static void fill_row(const struct conn *c, const struct addr *client)
 {
-    struct live_row *row = live_row(c->relay->segment, c->relay->slot, c->live);
+    struct live_row *row = admit_row(c);
 
     atomic_store_explicit(&row->service, c->service->number, memory_order_relaxed);
     atomic_store_explicit(&row->host, UINT32_MAX, memory_order_relaxed);
@@ -74,7 +79,7 @@ struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
 
 void admit_read_client(const struct conn *c, struct addr *out)
 {
-    const struct live_row *row = live_row(c->relay->segment, c->relay->slot, c->live);
+    const struct live_row *row = admit_row(c);
 
     *out = (struct addr){.any.sa_family = row->client_family};
     if (row->client_family == AF_INET) {
@@ -110,7 +115,7 @@ static bool enter_source(struct conn *c, const struct addr *client)
         SOURCE_ENTERED)
         return false;
     /* After it was counted: a kill in between leaves the count too high, never too low. */
-    atomic_store(&live_row(segment, c->relay->slot, c->live)->source, c->source);
+    atomic_store(&admit_row(c)->source, c->source);
     return true;
 }
 
@@ -125,7 +130,7 @@ static void leave_source(struct conn *c)
 {
     if (c->source == 0)
         return;
-    atomic_store(&live_row(c->relay->segment, c->relay->slot, c->live)->source, 0);
+    atomic_store(&admit_row(c)->source, 0);
     source_leave(c->relay->segment, c->source);
     c->source = 0;
 }

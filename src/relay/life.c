@@ -46,11 +46,6 @@ static bool is_over(const struct conn *c)
     return c->outcome != OUTCOME_OPEN;
 }
 
-static struct live_row *row_of(const struct conn *c)
-{
-    return live_row(c->relay->segment, c->relay->slot, c->live);
-}
-
 /* ---- before a host is reached ---- */
 
 /* The client spoke while there is no host: what it sends waits. */
@@ -180,6 +175,7 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
  */
 static void wait_in_line(struct conn *c, bool is_held, const void *bytes, size_t length)
 {
+    profile_enter(&c->relay->profile, PROFILE_QUEUE);
     c->is_held = is_held;
     /* `queue_timeout = 0': nobody waits; to the wheel a limit of 0 would be none. */
     if (queue_limit_ms(c) == 0) {
@@ -223,6 +219,7 @@ static void end_without_host(struct conn *c, const void *bytes, size_t length)
 /* Chooses hosts until one answers, one is being waited for, or none is left. */
 static void seek(struct conn *c, const void *bytes, size_t length)
 {
+    profile_enter(&c->relay->profile, PROFILE_CONNECT);
     while (!is_over(c)) {
         enum seek_verdict verdict = seek_host(c);
         if (verdict == SEEK_WAIT || verdict == SEEK_HOLD) {
@@ -235,7 +232,7 @@ static void seek(struct conn *c, const void *bytes, size_t length)
         }
         queue_leave(c);
         c->has_claim = true;
-        atomic_store_explicit(&row_of(c)->host, c->way->line->group.hosts[c->target].number,
+        atomic_store_explicit(&admit_row(c)->host, c->way->line->group.hosts[c->target].number,
                               memory_order_relaxed);
         if (try_host(c, bytes, length))
             return;
@@ -432,7 +429,7 @@ static void enter(struct conn *c, enum phase phase)
     c->phase = phase;
     if (phase != PHASE_CONNECT)
         c->phase_ns = c->relay->now_ns;
-    atomic_store_explicit(&row_of(c)->phase, phase, memory_order_relaxed);
+    atomic_store_explicit(&admit_row(c)->phase, phase, memory_order_relaxed);
     deadline_hang(&c->relay->wheel, &c->deadline, phases[phase].due_ns(c));
     if (phase == PHASE_CLOSING)
         closing_step(c);
@@ -455,6 +452,7 @@ static void on_half_ready(struct ev_loop *loop, struct ev_io *watch, int revents
     struct conn *c = conn_of(half);
 
     (void)loop;
+    profile_enter_phase(&c->relay->profile, c->phase);
     phases[c->phase].on_ready(c, half, revents);
 }
 
@@ -542,6 +540,7 @@ void life_end(struct conn *c, enum outcome outcome)
 
     if (is_over(c))
         return;
+    profile_enter(&relay->profile, PROFILE_CLOSING);
     c->outcome = outcome;
     queue_leave(c);
     deadline_drop(&relay->wheel, &c->deadline);
@@ -550,7 +549,7 @@ void life_end(struct conn *c, enum outcome outcome)
 
     admit_leave(c);
     counter_add(&c->service->shard->outcomes[outcome], 1);
-    atomic_store_explicit(&row_of(c)->id, 0, memory_order_release);
+    atomic_store_explicit(&admit_row(c)->id, 0, memory_order_release);
     live_give(&relay->live, c->live);
     list_remove(&c->all);
     list_append(&relay->graves, &c->all);

@@ -175,6 +175,30 @@ static void add_all(struct text *out, const struct conn *c, uint64_t id)
     add_end(out, "host_tcp", &c->host);
 }
 
+/* ---- where the loop spends its time ---- */
+
+static void begin_profile(struct relay *relay, const struct slate_order *order)
+{
+    bool is_fine = order->id > 0 && order->id <= PROFILE_MOST_S;
+    if (is_fine)
+        profile_start(&relay->profile, relay->loop, (uint32_t)order->id);
+    slate_answer(relay->segment, relay->slot, order, is_fine ? SLATE_DONE : SLATE_NO_SUCH,
+                 NULL);
+}
+
+/* One that has reached its limit was asked for by somebody else. */
+static void tell_profile(struct relay *relay, const struct slate_order *order)
+{
+    struct text out = {0};
+    bool is_fine = relay->profile.is_on;
+    profile_stop(&relay->profile);
+    profile_print(&out, &relay->profile);
+    is_fine = is_fine && !out.failed && out.length < SLATE_TEXT_BYTES;
+    slate_answer(relay->segment, relay->slot, order, is_fine ? SLATE_DONE : SLATE_NO_SUCH,
+                 is_fine ? out.at : NULL);
+    text_fini(&out);
+}
+
 /* ---- the slate ---- */
 
 static void tell_why(struct relay *relay, const struct slate_order *order)
@@ -209,6 +233,12 @@ void report_serve(struct relay *relay, void (*end)(struct conn *c, enum outcome 
     case SLATE_TRAFFIC:
         write_traffic(relay);
         slate_answer(relay->segment, relay->slot, &order, SLATE_DONE, NULL);
+        break;
+    case SLATE_PROFILE:
+        begin_profile(relay, &order);
+        break;
+    case SLATE_PROFILED:
+        tell_profile(relay, &order);
         break;
     default:
         slate_answer(relay->segment, relay->slot, &order, SLATE_NO_SUCH, NULL);

@@ -112,6 +112,7 @@ static void on_ready(struct ev_loop *loop, struct ev_io *watch, int revents)
     char byte;
 
     (void)revents;
+    profile_enter(&warm->pool->relay->profile, PROFILE_OTHER);
     if (!warm->is_open) {
         if (sock_take_error(watch->fd) != 0) {
             lose(warm);
@@ -238,6 +239,7 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int revents)
     struct relay *relay = timer->data;
 
     (void)revents;
+    profile_enter(&relay->profile, PROFILE_OTHER);
     LIST_FOREACH(node, &relay->warm_pools)
         look_at_pool(container_of(node, struct warm_pool, all));
     timer->repeat = (double)look_every_ns(relay) / (double)CLOCK_NS_PER_S;

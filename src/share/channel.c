@@ -183,6 +183,15 @@ int channel_take_fd(struct received *received, int *next)
     return fd;
 }
 
+size_t channel_read_numbers(const struct received *received, uint32_t numbers[FDPASS_MOST])
+{
+    size_t n = received->length / sizeof *numbers;
+    if (n > FDPASS_MOST)
+        n = FDPASS_MOST;
+    memcpy(numbers, received->payload, n * sizeof *numbers);
+    return n;
+}
+
 void channel_close_fds(struct received *received)
 {
     close_all(received->fds, received->n_fds);

@@ -44,7 +44,8 @@ bool slate_look(const struct segment *segment, uint32_t slot, struct slate_order
         return false;
     out->id = atomic_load(&slate->id);
     out->kind = (enum slate_kind)atomic_load(&slate->kind);
-    return true;
+    /* Again: it may have been given up meanwhile, and be half of the next one. That one rings. */
+    return atomic_load(&slate->asked) == out->number;
 }
 
 void slate_answer(const struct segment *segment, uint32_t slot, const struct slate_order *order,

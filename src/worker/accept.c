@@ -153,6 +153,7 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *watch, int revents
     (void)loop;
     (void)revents;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
+        profile_enter(&accepts->relay->profile, PROFILE_ACCEPT);
         if (accepts->relay->n_open >= accepts->most_open) {
             accepts->is_full = true;
             watch_all(accepts);
@@ -240,6 +241,20 @@ int accepts_add(struct accepts *accepts, uint32_t id, uint32_t slot, int fd)
     ev_io_init(&listener->watch, on_acceptable, fd, EV_READ);
     list_append(&accepts->all, &listener->all);
     return 0;
+}
+
+void accepts_take(struct accepts *accepts, struct received *message, uint32_t slot)
+{
+    uint32_t ids[FDPASS_MOST];
+    size_t n = channel_read_numbers(message, ids);
+
+    for (int i = 0; i < message->n_fds; i++) {
+        if ((size_t)i >= n)
+            close(message->fds[i]);
+        else if (accepts_add(accepts, ids[i], slot, message->fds[i]) != 0)
+            log_error("out of memory for a listening socket");
+    }
+    message->n_fds = 0;
 }
 
 static struct service *service_of(struct generation *generation, uint32_t id)

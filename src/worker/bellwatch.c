@@ -2,8 +2,6 @@
 /* A worker's bells: takes them from master, hears its own. */
 #include "worker/bellwatch.h"
 
-#include <string.h>
-
 /* Somebody has changed what we may be waiting for. */
 static void on_ring(struct ev_loop *loop, struct ev_io *watch, int revents)
 {
@@ -11,6 +9,7 @@ static void on_ring(struct ev_loop *loop, struct ev_io *watch, int revents)
 
     (void)loop;
     (void)revents;
+    profile_enter(&relay->profile, PROFILE_BELL);
     /* First: what is changed while we look rings anew. */
     bells_hush(&relay->bells, relay->slot);
     if (relay->on_bell != NULL)
@@ -35,11 +34,8 @@ void bellwatch_take(struct bellwatch *bellwatch, struct received *message)
 {
     struct relay *relay = bellwatch->relay;
     uint32_t slots[FDPASS_MOST];
-    size_t n = message->length / sizeof *slots;
+    size_t n = channel_read_numbers(message, slots);
 
-    if (n > FDPASS_MOST)
-        n = FDPASS_MOST;
-    memcpy(slots, message->payload, n * sizeof *slots);
     ev_io_stop(relay->loop, &bellwatch->watch); /* its descriptor may be replaced */
     for (size_t i = 0; i < (size_t)message->n_fds; i++)
         bells_put(&relay->bells, i < n ? slots[i] : SEGMENT_SLOTS, message->fds[i]);

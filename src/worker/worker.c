@@ -225,33 +225,10 @@ static void on_message_lost(struct worker *w, int error)
 
 /* ---- messages ---- */
 
-static size_t ids_of(const struct received *message, uint32_t ids[FDPASS_MOST])
-{
-    size_t n = message->length / sizeof *ids;
-    if (n > FDPASS_MOST)
-        n = FDPASS_MOST;
-    memcpy(ids, message->payload, n * sizeof *ids);
-    return n;
-}
-
-static void take_sockets(struct worker *w, struct received *message, uint32_t slot)
-{
-    uint32_t ids[FDPASS_MOST];
-    size_t n = ids_of(message, ids);
-
-    for (int i = 0; i < message->n_fds; i++) {
-        if ((size_t)i >= n)
-            close(message->fds[i]);
-        else if (accepts_add(&w->accepts, ids[i], slot, message->fds[i]) != 0)
-            log_error("out of memory for a listening socket");
-    }
-    message->n_fds = 0;
-}
-
 static void drop(struct worker *w, const struct received *message)
 {
     uint32_t ids[FDPASS_MOST];
-    size_t n = ids_of(message, ids);
+    size_t n = channel_read_numbers(message, ids);
     struct message answer = {.kind = MSG_DROPPED};
 
     accepts_drop(&w->accepts, ids, n);
@@ -265,10 +242,10 @@ static void handle(struct worker *w, struct received *message)
 
     switch (head->kind) {
     case MSG_SOCKETS:
-        take_sockets(w, message, w->relay.slot);
+        accepts_take(&w->accepts, message, w->relay.slot);
         break;
     case MSG_ADOPT:
-        take_sockets(w, message, (uint32_t)head->number);
+        accepts_take(&w->accepts, message, (uint32_t)head->number);
         if (w->current != NULL)
             accepts_commit(&w->accepts, w->current);
         break;
@@ -311,6 +288,7 @@ static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int reve
     int got = 1;
 
     (void)loop;
+    profile_enter(&w->relay.profile, PROFILE_OTHER);
     if ((revents & EV_WRITE) != 0)
         channel_flush(&w->channel);
     while (got > 0 && !w->is_done) {
@@ -331,6 +309,7 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int revent
     struct worker *w = watch->data;
     (void)loop;
     (void)revents;
+    profile_enter(&w->relay.profile, PROFILE_OTHER);
     task_collect(w->tasks);
 }
 
@@ -352,6 +331,7 @@ static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int reven
 
     (void)loop;
     (void)revents;
+    profile_enter(&w->relay.profile, PROFILE_OTHER);
     uint64_t lag_ns = now_ns > due_ns ? now_ns - due_ns : 0;
     slot_note_lag(w->row, lag_ns);
     atomic_store_explicit(&w->row->loop_lag_ns, lag_ns, memory_order_relaxed);
@@ -367,6 +347,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int revents)
     struct worker *w = timer->data;
     (void)loop;
     (void)revents;
+    profile_enter(&w->relay.profile, PROFILE_LIMITS);
     deadline_advance(&w->relay.wheel, w->relay.now_ns, life_look);
 }
 
@@ -400,9 +381,12 @@ static void end_turn(struct worker *w)
 {
     struct relay *relay = &w->relay;
 
+    profile_enter(&relay->profile, PROFILE_CLOSING);
     life_bury(relay);
-    warm_refill(relay);
+    profile_enter(&relay->profile, PROFILE_LOG);
     access_log_flush(&relay->access);
+    profile_enter(&relay->profile, PROFILE_OTHER);
+    warm_refill(relay);
     watch_channel(w);
     watch_wheel(w);
     if (w->is_draining && relay->n_open == 0 && accepts_is_empty(&w->accepts))
@@ -412,6 +396,7 @@ static void end_turn(struct worker *w)
     atomic_store_explicit(&w->row->connections, relay->n_open, memory_order_relaxed);
     atomic_store_explicit(&w->row->heartbeat_ns, now_ns, memory_order_relaxed);
     counter_add(&w->row->busy_ns, now_ns - w->woken_ns);
+    profile_enter(&relay->profile, PROFILE_LOOP);
 }
 
 static bool is_spinning(const struct worker *w)
