@@ -14,7 +14,7 @@
 #include "ctl/exits.h"
 #include "ctl/inspect.h"
 #include "ctl/passhash.h"
-#include "ctl/profile.h"
+#include "ctl/loads.h"
 #include "ctl/top.h"
 
 int commands_wrong(const char *what)
@@ -46,7 +46,7 @@ static int run_why(const struct order *order)
 
 static int run_profile(const struct order *order)
 {
-    return order->n_words == 2 ? profile_run(order->socket, order->words[1], order->is_json)
+    return order->n_words == 2 ? loads_run(order->socket, order->words[1], order->is_json)
                                : commands_wrong("profile takes a number of seconds");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* gaidarosctl profile: where each worker's time goes. */
-#ifndef CTL_PROFILE_H
-#define CTL_PROFILE_H
+#ifndef CTL_LOADS_H
+#define CTL_LOADS_H
 
 #include <stdbool.h>
 
@@ -10,6 +10,6 @@
  * Prints a line for each worker: waiting, each phase, and their sum, in percent.
  * Returns an exit status of gaidarosctl.
  */
-int profile_run(const char *socket, const char *seconds, bool is_json);
+int loads_run(const char *socket, const char *seconds, bool is_json);
 
 #endif

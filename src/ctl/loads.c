@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gaidarosctl profile: where each worker's time goes. */
-#include "ctl/profile.h"
+#include "ctl/loads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +77,7 @@ static void print_table(const json_t *json)
     json_decref(all);
 }
 
-int profile_run(const char *socket, const char *seconds, bool is_json)
+int loads_run(const char *socket, const char *seconds, bool is_json)
 {
     char path[64];
     json_t *json = NULL;
