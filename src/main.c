@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin/secure.h"
 #include "base/hash.h"
 #include "director/checks.h"
 #include "director/director.h"
@@ -25,17 +26,19 @@ static bool is_child(const char *argv0, const char *role)
 }
 
 /* As the director would, before it agrees. */
-static bool can_check(int bundle_fd, struct problems *problems)
+static bool can_direct(int bundle_fd, int keys_fd, struct problems *problems)
 {
     struct bundle_rows rows;
-    struct model *model = bundle_unpack(bundle_fd, &rows, problems);
-    bool is_good = model != NULL && checks_verify(model, problems);
+    struct model *model = bundle_unpack_whole(bundle_fd, keys_fd, &rows, problems);
+    bool is_good = model != NULL;
+    if (is_good)
+        is_good = checks_verify(model, problems) & secure_verify(model, problems);
     conf_free(model);
     return is_good;
 }
 
 /* For --test: a worker's PREPARE without a worker, on a segment of its own. */
-static bool prepare(int bundle_fd, struct problems *problems)
+static bool prepare(int bundle_fd, int keys_fd, struct problems *problems)
 {
     struct segment segment;
     struct random random;
@@ -50,7 +53,7 @@ static bool prepare(int bundle_fd, struct problems *problems)
     if (generation != NULL)
         generation_put(generation);
     segment_fini(&segment);
-    return generation != NULL && can_check(bundle_fd, problems);
+    return generation != NULL && can_direct(bundle_fd, keys_fd, problems);
 }
 
 int main(int argc, char **argv)

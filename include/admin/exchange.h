@@ -36,6 +36,7 @@ struct exchange {
     struct connection_filter filter; /* AWAITS_LIST */
     struct text body;                /* at most EXCHANGE_MOST_BODY of it */
     bool is_too_large;
+    bool is_last; /* the connection ends with the answer */
     struct answer answer;
 };
 

@@ -17,13 +17,23 @@ struct server; /* opaque; owner: the director */
  */
 struct server *server_new(struct ev_loop *loop, const struct admin_actions *actions);
 
+enum door_kind {
+    DOOR_CONTROL, /* its file permissions are the authentication: every call is allowed */
+    DOOR_HTTP,    /* users are asked for their password; while there are none it is read-only */
+    DOOR_HTTPS    /* as well; who comes before there is a certificate waits for it */
+};
+
 /*
  * Serves a listening socket, which the server then owns; master's duplicate goes on living.
- * is_control  its file permissions are the authentication: every call is allowed; without it
- *             users are asked for their password, and while there are none the door is read-only
  * Returns 0, or -1 with errno (the socket is closed then).
  */
-int server_open_door(struct server *server, int fd, bool is_control);
+int server_open_door(struct server *server, int fd, enum door_kind kind);
+
+/*
+ * What doors of HTTPS show from now on; not needed any more when it returns. Where it is another than before, they are
+ * begun anew on their sockets, so that no waiting client is lost; open connections end with the answer under way.
+ */
+void server_set_certificate(struct server *server, const struct model_certificate *certificate);
 
 /* Who may open the doors from now on; copied. Before the first call nobody is asked. */
 void server_set_users(struct server *server, const struct model_admin *admin);

@@ -23,4 +23,15 @@ bool attached_take(struct value_context *context, const char *path, size_t most_
 bool attached_take_secret(struct value_context *context, const char *path, size_t most_bytes,
                           struct model_file *out);
 
+/*
+ * As attached_take_secret, of a file that holds a private key: its bytes travel to the director alone, elsewhere it has
+ * none.
+ */
+bool attached_take_key(struct value_context *context, const char *path, size_t most_bytes,
+                       struct model_file *out);
+
+/* As attached_take, of certificates; has_key: a private key stands among them, so that it is as by attached_take_key. */
+bool attached_take_pair(struct value_context *context, const char *path, size_t most_bytes,
+                        struct model_file *out, bool *has_key);
+
 #endif

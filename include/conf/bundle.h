@@ -3,6 +3,7 @@
 #ifndef CONF_BUNDLE_H
 #define CONF_BUNDLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,11 +26,24 @@ struct bundle_rows {
  */
 int bundle_pack(const struct model *model, const struct bundle_rows *rows);
 
+/* True when some file of the model holds a private key. */
+bool bundle_has_keys(const struct model *model);
+
 /*
- * Reads a bundle back; the descriptor stays the caller's and its offset is not used.
+ * Packs the private keys, of which the bundle has none.
+ * Returns a sealed memfd for the director alone (the caller's), or -1 with errno.
+ */
+int bundle_pack_keys(const struct model *model);
+
+/*
+ * Reads a bundle back, its keys left out; the descriptor stays the caller's and its offset is not used.
  * rows_out  filled with arrays that live as long as the model
  * Returns a model equal to the packed one (conf_free), or NULL with the reason in problems.
  */
 struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problems *problems);
+
+/* As bundle_unpack, with the keys of keys_fd; -1: without. */
+struct model *bundle_unpack_whole(int fd, int keys_fd, struct bundle_rows *rows_out,
+                                  struct problems *problems);
 
 #endif

@@ -111,6 +111,12 @@ struct model_user {
     bool is_full;
 };
 
+/* A certificate with its chain, and its private key; of workers both are withheld. */
+struct model_certificate {
+    struct model_file chain; /* PEM; "" = none is named */
+    struct model_file key;   /* PEM; the same file, or one beside it */
+};
+
 /* users_file: the users stand in it. */
 struct model_users_file {
     struct model_file file;
@@ -122,6 +128,7 @@ struct model_listen {
     struct addr address;
     const char *interface; /* "" = any */
     int64_t backlog;       /* default 4096 */
+    bool tls;              /* [admin] only, for now */
     bool insecure;         /* [admin] only */
     struct origin origin;
 };
@@ -132,6 +139,7 @@ struct model_admin {
     struct model_user *users; /* of [admin] itself */
     size_t n_users;
     struct model_users_file users_file;
+    struct model_certificate certificate;
     int64_t refresh_ms;
     const char *title, *url;
 };

@@ -67,7 +67,10 @@ struct conf_section {
 
 /* A file that a value names: read once, and carried in the bundle. */
 struct conf_file {
-    struct model_file file;
+    struct model_file file; /* of a key that was withheld: without a byte */
+    bool is_key;            /* holds a private key: only the director gets its bytes */
+    bool is_open;           /* others may read it: it cannot be a secret */
+    char *bytes;            /* those of file, to be wiped */
     struct conf_file *next;
 };
 
@@ -88,6 +91,9 @@ struct conf_store {
 /* NULL with errno ENOMEM. */
 struct conf_store *store_new(void);
 void store_free(struct conf_store *store);
+
+/* Private keys are not needed any more: their bytes become zeros. */
+void store_wipe_keys(struct conf_store *store);
 
 /* "global", "service": the word a section of this kind begins with. */
 const char *store_kind_word(enum section_kind kind);

@@ -13,6 +13,7 @@ struct door {
     char interface[16];
     int fd; /* owned */
     bool is_fresh;
+    bool tls;
 };
 
 /* Those of the current configuration, and those of the one being prepared (which shares kept ones). */
@@ -27,7 +28,7 @@ int doors_prepare(struct doors *doors, const struct model *model, int64_t patien
 
 /*
  * Listens on what is new, closes what is gone.
- * Returns true when the set or its order changed.
+ * Returns true when the set, its order, or which of them speak TLS changed.
  */
 bool doors_commit(struct doors *doors);
 void doors_abort(struct doors *doors);

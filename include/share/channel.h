@@ -21,7 +21,7 @@ enum message_kind {
     MSG_HELLO = 1, /* m>c  payload struct hello; fds: segment, log pipe (write end), access pipe
                       (worker: write end, or director: see hello) */
     MSG_SOCKETS, /* m>w  payload uint32_t listener ids[]; fds: one socket each, this worker's own */
-    MSG_PREPARE, /* m>c  generation; fds: bundle; to the director a second: that of the file, when edits changed it */
+    MSG_PREPARE, /* m>c  generation; fds: bundle; to the director also: flag = the keys, then the bundle of the file, when edits changed it */
     MSG_READY,   /* c>m  generation */
     MSG_REFUSED, /* c>m  generation, text: problems */
     MSG_COMMIT,  /* m>c  generation; number = connections a worker may have from now on */
@@ -77,6 +77,7 @@ struct hello {
     uint32_t incarnation;
     uint32_t log_level;
     uint32_t has_control, n_admin; /* director */
+    uint32_t tls_doors;            /* director: a bit for each admin listener that speaks TLS */
     uint64_t max_connections; /* workers: resolved from the file and the descriptor limit */
     uint32_t n_workers;       /* workers: so many bells are to be expected */
     uint32_t poller;          /* enum poller */

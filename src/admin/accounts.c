@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include <ev.h>
 
@@ -27,7 +28,7 @@
 #include "base/task.h"
 #include "base/text.h"
 
-enum { WAITING_MOST = 32, REMEMBERED_MOST = 64 };
+enum { WAITING_MOST = 32, REMEMBERED_MOST = 64, NICENESS = 10 };
 #define REMEMBERED_NS (UINT64_C(300) * CLOCK_NS_PER_S)
 
 struct user {
@@ -192,10 +193,11 @@ bool account_has_token(const struct account *account, const char *token)
 
 /* ---- checking ---- */
 
-/* On the thread. */
+/* On the thread, which then yields to all that is in a hurry, such as the loop. */
 static void hash(void *argument)
 {
     struct check *check = argument;
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* of a thread alone, on Linux */
     struct crypt_data *data = calloc(1, sizeof *data);
     const char *made = data != NULL ? crypt_r(check->said.password, check->hash, data) : NULL;
     if (made != NULL && made[0] != '*' && strlen(made) == strlen(check->hash)) {

@@ -45,6 +45,7 @@ static enum call_verdict run_reload(const struct call_request *request,
                                     const struct admin_actions *actions, struct answer *answer)
 {
     (void)fields;
+    log_info("reload, by %s", request->by);
     int asked = actions->reload(actions->context, request->ticket);
     return call_wait(request, asked, answer);
 }
@@ -55,6 +56,7 @@ static enum call_verdict run_close_log(const struct call_request *request,
                                        struct answer *answer)
 {
     (void)fields;
+    log_info("closeLog, by %s", request->by);
     int asked = actions->reopen(actions->context, request->ticket);
     return call_wait(request, asked, answer);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include <jansson.h>
 #include <microhttpd.h>
@@ -363,11 +364,24 @@ static bool is_forged(const struct exchange *exchange)
            !account_has_token(&exchange->account, header_of(exchange, "X-Gaidaros-Token"));
 }
 
+/* Which process has connected to the control socket, as the kernel knows it. */
+static bool peer_of(const struct exchange *exchange, struct ucred *peer)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    socklen_t length = sizeof *peer;
+    return info != NULL &&
+           getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, peer, &length) == 0;
+}
+
 /* Who makes the call, for the log. */
 static void print_caller(char *out, size_t bytes, const struct exchange *exchange)
 {
     char from[ADDR_TEXT_BYTES];
-    if (exchange->is_control)
+    struct ucred peer;
+    if (exchange->is_control && peer_of(exchange, &peer))
+        snprintf(out, bytes, "the control socket (uid %u)", (unsigned int)peer.uid);
+    else if (exchange->is_control)
         snprintf(out, bytes, "the control socket");
     else
         snprintf(out, bytes, "%s at %s", exchange->is_asked ? exchange->account.name : "nobody",
@@ -499,6 +513,8 @@ bool exchange_send(struct exchange *exchange)
     if (answer->wants_password)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
                                 "Basic realm=\"gaidaros\", charset=\"UTF-8\"");
+    if (exchange->is_last)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (answer->retry_s > 0) {
         char seconds[16];
         snprintf(seconds, sizeof seconds, "%u", answer->retry_s);

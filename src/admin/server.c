@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,8 +20,11 @@
 #include <microhttpd.h>
 
 #include "admin/exchange.h"
+#include "admin/secure.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "net/sock.h"
 
 enum { REQUEST_S = 10, SWEEP_S = 1, CONNECTIONS_MOST = 64, DOOR_BACKLOG = 64 };
@@ -32,15 +36,20 @@ struct server {
     struct ev_timer sweep; /* runs while there are clients */
     uint64_t last_ticket;
     struct accounts *accounts;
+    struct hash_key key; /* of this process */
+    uint64_t
+        shown; /* digest of the certificate with its key that doors of HTTPS show; 0 = none */
 };
 
 struct door {
     struct list_node node;
     struct server *server;
-    struct MHD_Daemon *daemon;
+    int fd;                    /* listens; owned */
+    struct MHD_Daemon *daemon; /* NULL = HTTPS without a certificate */
     struct ev_io watch;
     struct ev_timer timer;
-    bool is_control;
+    enum door_kind kind;
+    bool is_ending; /* it listens no more (fd is -1): another one does in its place */
 };
 
 /* An open connection. Owner: libmicrohttpd, as the socket's context. */
@@ -53,6 +62,8 @@ struct client {
 /* Lets libmicrohttpd do what there is to do, then asks it when it next wants to. */
 static void run_door(struct door *door)
 {
+    if (door->daemon == NULL)
+        return;
     struct ev_loop *loop = door->server->loop;
     MHD_run(door->daemon);
     MHD_UNSIGNED_LONG_LONG limit_ms;
@@ -77,6 +88,36 @@ static void on_door_time(struct ev_loop *loop, struct ev_timer *timer, int event
     run_door(container_of(timer, struct door, timer));
 }
 
+static void free_door(struct door *door)
+{
+    ev_io_stop(door->server->loop, &door->watch);
+    ev_timer_stop(door->server->loop, &door->timer);
+    if (door->daemon != NULL)
+        MHD_stop_daemon(door->daemon);
+    if (door->fd >= 0)
+        close(door->fd);
+    list_remove(&door->node);
+    free(door);
+}
+
+/* Frees the doors that nobody stands in any more; true while there are others that end. */
+static bool end_doors(struct server *server)
+{
+    bool is_any_left = false;
+    LIST_FOREACH_SAFE(node, after, &server->doors) {
+        struct door *door = container_of(node, struct door, node);
+        if (!door->is_ending)
+            continue;
+        const union MHD_DaemonInfo *info =
+            MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+        if (info == NULL || info->num_connections == 0)
+            free_door(door);
+        else
+            is_any_left = true;
+    }
+    return is_any_left;
+}
+
 /* Shuts clients that have taken too long over their request. */
 static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
@@ -88,7 +129,8 @@ static void on_sweep(struct ev_loop *loop, struct ev_timer *timer, int events)
         if (client->since_ns != 0 && now_ns - client->since_ns > REQUEST_S * CLOCK_NS_PER_S)
             shutdown(client->fd, SHUT_RDWR);
     }
-    if (list_is_empty(&server->clients))
+    bool is_any_ending = end_doors(server);
+    if (list_is_empty(&server->clients) && !is_any_ending)
         ev_timer_stop(loop, timer);
 }
 
@@ -127,8 +169,9 @@ static void set_since(struct MHD_Connection *connection, uint64_t since_ns)
         client->since_ns = since_ns;
 }
 
-static enum MHD_Result send_answer(struct exchange *exchange)
+static enum MHD_Result send_answer(const struct door *door, struct exchange *exchange)
 {
+    exchange->is_last = door->is_ending;
     return exchange_send(exchange) ? MHD_YES : MHD_NO;
 }
 
@@ -165,12 +208,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct server *server = door->server;
     struct exchange *exchange = *exchange_slot;
     if (exchange == NULL) {
-        exchange = exchange_new(connection, door->is_control, ++server->last_ticket);
+        exchange = exchange_new(connection, door->kind == DOOR_CONTROL, ++server->last_ticket);
         *exchange_slot = exchange;
         if (exchange == NULL)
             return MHD_NO;
         exchange->server = server;
-        return exchange_check(exchange, path, version) ? MHD_YES : send_answer(exchange);
+        return exchange_check(exchange, path, version) ? MHD_YES : send_answer(door, exchange);
     }
     if (*length > 0) {
         exchange_take(exchange, body, *length);
@@ -179,9 +222,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     }
     set_since(connection, 0);
     if (exchange->answer.status != 0)
-        return send_answer(exchange);
+        return send_answer(door, exchange);
     if (admit(server, exchange, method, path) == CALL_ANSWERED)
-        return send_answer(exchange);
+        return send_answer(door, exchange);
     list_append(&server->waiting, &exchange->node);
     MHD_suspend_connection(connection);
     return MHD_YES;
@@ -246,49 +289,123 @@ struct server *server_new(struct ev_loop *loop, const struct admin_actions *acti
     list_init(&server->waiting);
     ev_timer_init(&server->sweep, on_sweep, SWEEP_S, SWEEP_S);
     server->accounts = accounts_new(loop, on_account);
-    if (server->accounts == NULL) {
+    if (server->accounts == NULL ||
+        getrandom(&server->key, sizeof server->key, 0) != (ssize_t)sizeof server->key) {
+        accounts_free(server->accounts);
         free(server);
         return NULL;
     }
     return server;
 }
 
-static struct MHD_Daemon *start_daemon(struct door *door, int fd)
+/* certificate  NULL = without TLS */
+static struct MHD_Daemon *start_daemon(struct door *door,
+                                       const struct model_certificate *certificate)
 {
+    unsigned int flags = MHD_USE_EPOLL | MHD_USE_SUSPEND_RESUME;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)SECURE_PRIORITIES},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (certificate != NULL) {
+        flags |= MHD_USE_TLS;
+        tls[1].ptr_value = (void *)(uintptr_t)certificate->chain.bytes;
+        tls[2].ptr_value = (void *)(uintptr_t)certificate->key.bytes;
+    } else {
+        tls[0].option = MHD_OPTION_END;
+    }
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_SUSPEND_RESUME, 0, NULL, NULL, on_request, door,
-        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned int)CONNECTIONS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)REQUEST_S,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, door, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, door, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_request, door, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)door->fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MOST,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)REQUEST_S, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, door, MHD_OPTION_NOTIFY_CONNECTION, on_connection, door,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
-int server_open_door(struct server *server, int fd, bool is_control)
+static int begin_door(struct door *door, const struct model_certificate *certificate)
 {
-    struct door *door = calloc(1, sizeof *door);
-    if (door == NULL || sock_listen(fd, DOOR_BACKLOG) != 0)
-        goto fail;
-    door->server = server;
-    door->is_control = is_control;
-    door->daemon = start_daemon(door, fd);
-    if (door->daemon == NULL)
-        goto fail;
+    errno = 0;
+    door->daemon = start_daemon(door, certificate);
+    if (door->daemon == NULL) {
+        errno = errno != 0 ? errno : EIO;
+        return -1;
+    }
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     ev_io_init(&door->watch, on_door_ready, info->epoll_fd, EV_READ);
     ev_timer_init(&door->timer, on_door_time, 0., 0.);
-    ev_io_start(server->loop, &door->watch);
-    list_append(&server->doors, &door->node);
+    ev_io_start(door->server->loop, &door->watch);
     run_door(door);
     return 0;
+}
 
-fail:;
-    int reason = errno != 0 ? errno : EIO;
-    free(door);
-    close(fd);
-    errno = reason;
-    return -1;
+/* NULL with errno. The door is listed, and fd is its own. */
+static struct door *add_door(struct server *server, int fd, enum door_kind kind)
+{
+    struct door *door = calloc(1, sizeof *door);
+    if (door == NULL)
+        return NULL;
+    door->server = server;
+    door->fd = fd;
+    door->kind = kind;
+    list_append(&server->doors, &door->node);
+    return door;
+}
+
+int server_open_door(struct server *server, int fd, enum door_kind kind)
+{
+    struct door *door = add_door(server, fd, kind);
+    int result = -1;
+    if (door == NULL)
+        close(fd);
+    else if (sock_listen(fd, DOOR_BACKLOG) == 0)
+        result = kind == DOOR_HTTPS ? 0 : begin_door(door, NULL);
+    if (result != 0 && door != NULL) {
+        int reason = errno;
+        free_door(door);
+        errno = reason;
+    }
+    return result;
+}
+
+/* Its socket goes to a new door, and it ends with the clients that stand in it. */
+static struct door *replace_door(struct door *door)
+{
+    struct server *server = door->server;
+    struct door *next = add_door(server, door->fd, door->kind);
+    if (next == NULL)
+        return NULL;
+    (void)MHD_quiesce_daemon(door->daemon); /* gives the socket back, still listening */
+    door->fd = -1;
+    door->is_ending = true;
+    ev_timer_again(server->loop, &server->sweep);
+    return next;
+}
+
+void server_set_certificate(struct server *server, const struct model_certificate *certificate)
+{
+    const struct model_file *chain = &certificate->chain, *key = &certificate->key;
+    if (chain->path[0] == '\0')
+        return;
+    uint64_t digest = hash_bytes(&server->key, chain->bytes, chain->length) ^
+                      hash_bytes(&server->key, key->bytes, key->length) * 3;
+    if (digest == server->shown)
+        return;
+    server->shown = digest;
+    LIST_FOREACH_SAFE(node, after, &server->doors) {
+        struct door *door = container_of(node, struct door, node);
+        if (door->kind != DOOR_HTTPS || door->is_ending)
+            continue;
+        if (door->daemon != NULL)
+            door = replace_door(door);
+        if (door != NULL && begin_door(door, certificate) == 0)
+            continue;
+        log_error("HTTPS of an [admin] listen address cannot be had: %s", strerror(errno));
+        server->shown = 0; /* the next configuration tries again */
+    }
 }
 
 void server_answer(struct server *server, uint64_t ticket, const struct call_result *result)
@@ -322,15 +439,10 @@ void server_free(struct server *server)
     refuse_waiting(server);
     LIST_FOREACH_SAFE(node, after, &server->doors) {
         struct door *door = container_of(node, struct door, node);
-        ev_io_stop(server->loop, &door->watch);
-        ev_timer_stop(server->loop, &door->timer);
         /* Quiescing takes the socket back, so that stopping does not shut it for master. */
-        int fd = MHD_quiesce_daemon(door->daemon);
-        MHD_stop_daemon(door->daemon);
-        if (fd >= 0)
-            close(fd);
-        list_remove(&door->node);
-        free(door);
+        if (door->daemon != NULL && !door->is_ending)
+            (void)MHD_quiesce_daemon(door->daemon);
+        free_door(door);
     }
     ev_timer_stop(server->loop, &server->sweep);
     accounts_free(server->accounts);

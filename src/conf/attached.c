@@ -9,82 +9,139 @@
 
 #define CERTIFICATES_MOST_BYTES ((size_t)1 << 20)
 
-static const struct conf_file *find(const struct conf_store *store, const char *path)
+/* What a file is wanted for. */
+enum need {
+    FOR_ALL,   /* every process may have it */
+    A_SECRET,  /* as well, but others on this machine may not read it */
+    MAYBE_KEY, /* may hold a private key: then as A_KEY */
+    A_KEY      /* a secret that only the director gets */
+};
+
+static struct conf_file *find(const struct conf_store *store, const char *path)
 {
-    for (const struct conf_file *file = store->files; file != NULL; file = file->next)
+    for (struct conf_file *file = store->files; file != NULL; file = file->next)
         if (strcmp(file->file.path, path) == 0)
             return file;
     return NULL;
 }
 
+static bool holds_key(const struct model_file *file)
+{
+    static const char mark[] = "PRIVATE KEY-----";
+    return memmem(file->bytes, file->length, mark, sizeof mark - 1) != NULL;
+}
+
 /* Reads the file into the store's arena; false with a sentence in why. */
-static bool read_into(struct conf_store *store, const char *path, size_t most_bytes,
-                      bool is_secret, struct conf_file *file, struct text *why)
+static bool read_into(struct conf_store *store, const char *path, struct conf_file *file,
+                      struct text *why)
 {
     struct file_bytes read;
     struct text fault = {0};
-    text_printf(why, "%s ", path);
     if (file_read(path, 0, &read, &fault) != 0) {
-        text_add(why, fault.at != NULL ? fault.at : "cannot be read");
-    } else if (is_secret && file_is_open(&read)) {
-        text_printf(why, "may be read by others (mode %04o): chmod o-r", (unsigned)read.mode);
-    } else if (read.length > most_bytes) {
-        text_printf(why, "is larger than %zu KiB", most_bytes >> 10);
+        text_printf(why, "%s %s", path, fault.at != NULL ? fault.at : "cannot be read");
     } else {
-        const char *copy =
-            arena_copy(&store->arena, read.length > 0 ? read.bytes : "", read.length);
-        file->file = (struct model_file){path, (const unsigned char *)copy, read.length};
-        if (copy == NULL)
-            text_add(why, "does not fit into memory");
+        file->bytes = arena_copy(&store->arena, read.length > 0 ? read.bytes : "", read.length);
+        file->file = (struct model_file){path, (unsigned char *)file->bytes, read.length};
+        file->is_open = file_is_open(&read);
+        if (file->bytes == NULL)
+            text_printf(why, "%s does not fit into memory", path);
     }
     file_bytes_fini(&read);
     text_fini(&fault);
-    return file->file.bytes != NULL;
+    return file->bytes != NULL;
 }
 
-static bool take(struct value_context *context, const char *path, size_t most_bytes,
-                 bool is_secret, struct model_file *out)
+/* The file of this path, known or read now; NULL with a sentence. */
+static struct conf_file *obtain(struct value_context *context, const char *path, bool *is_known)
 {
     struct conf_store *store = context->store;
+    struct conf_file *file = store != NULL ? find(store, path) : NULL;
+    *is_known = file != NULL;
+    if (file != NULL)
+        return file;
+    if (store == NULL || !store->may_read) {
+        text_printf(context->why, "%s has not come with the configuration", path);
+        return NULL;
+    }
+    file = arena_take(&store->arena, sizeof *file);
+    if (file == NULL)
+        text_add(context->why, "out of memory");
+    return file != NULL && read_into(store, path, file, context->why) ? file : NULL;
+}
+
+/* One process's secret is not another one's file. */
+static bool suits(const struct conf_file *file, enum need need, struct text *why)
+{
+    bool is_key = need == A_KEY || (need == MAYBE_KEY && holds_key(&file->file));
+    const char *path = file->file.path;
+    if (need < MAYBE_KEY && file->is_key)
+        text_printf(why, "%s holds a private key, which workers do not get", path);
+    else if (is_key && !file->is_key)
+        text_printf(why, "%s holds a private key, but another key names it as well", path);
+    else if ((file->is_key || need == A_SECRET) && file->is_open)
+        text_printf(why, "%s may be read by others: chmod o-r", path);
+    else
+        return true;
+    return false;
+}
+
+static struct conf_file *take(struct value_context *context, const char *path,
+                              size_t most_bytes, enum need need)
+{
     const char *whole;
+    bool is_known;
     if (!value_take_path(context, path, PATH_MAX - 1, &whole))
-        return false;
-    const struct conf_file *known = store != NULL ? find(store, whole) : NULL;
-    if (known != NULL && known->file.length > most_bytes) {
+        return NULL;
+    struct conf_file *file = obtain(context, whole, &is_known);
+    if (file == NULL)
+        return NULL;
+    if (!is_known) { /* also when it is refused: the store wipes what is a key */
+        file->is_key = need == A_KEY || (need == MAYBE_KEY && holds_key(&file->file));
+        file->next = context->store->files;
+        context->store->files = file;
+    }
+    if (file->file.length > most_bytes) {
         text_printf(context->why, "%s is larger than %zu KiB", whole, most_bytes >> 10);
-        return false;
+        return NULL;
     }
-    if (known == NULL) {
-        if (store == NULL || !store->may_read) {
-            text_printf(context->why, "%s has not come with the configuration", whole);
-            return false;
-        }
-        struct conf_file *file = arena_take(&store->arena, sizeof *file);
-        if (file == NULL) {
-            text_add(context->why, "out of memory");
-            return false;
-        }
-        if (!read_into(store, whole, most_bytes, is_secret, file, context->why))
-            return false;
-        text_clear(context->why);
-        file->next = store->files;
-        store->files = file;
-        known = file;
-    }
-    *out = known->file;
-    return true;
+    return suits(file, need, context->why) ? file : NULL;
 }
 
 bool attached_take(struct value_context *context, const char *path, size_t most_bytes,
                    struct model_file *out)
 {
-    return take(context, path, most_bytes, false, out);
+    const struct conf_file *file = take(context, path, most_bytes, FOR_ALL);
+    if (file != NULL)
+        *out = file->file;
+    return file != NULL;
 }
 
 bool attached_take_secret(struct value_context *context, const char *path, size_t most_bytes,
                           struct model_file *out)
 {
-    return take(context, path, most_bytes, true, out);
+    const struct conf_file *file = take(context, path, most_bytes, A_SECRET);
+    if (file != NULL)
+        *out = file->file;
+    return file != NULL;
+}
+
+bool attached_take_key(struct value_context *context, const char *path, size_t most_bytes,
+                       struct model_file *out)
+{
+    const struct conf_file *file = take(context, path, most_bytes, A_KEY);
+    if (file != NULL)
+        *out = file->file;
+    return file != NULL;
+}
+
+bool attached_take_pair(struct value_context *context, const char *path, size_t most_bytes,
+                        struct model_file *out, bool *has_key)
+{
+    const struct conf_file *file = take(context, path, most_bytes, MAYBE_KEY);
+    if (file != NULL)
+        *out = file->file;
+    *has_key = file != NULL && file->is_key;
+    return file != NULL;
 }
 
 static bool parse_certificates(struct value_context *context, const char *value, void *field)

@@ -13,12 +13,13 @@
 
 /*
  * A head, the four arrays of row numbers, path and folder, the files that values name as path and
- * bytes, what names of hosts mean, then the effective lines: for each section its kind, name, origin, number of lines and these as key, value, origin. A
+ * bytes (of one with a private key without a byte: those lie in a memfd of their own, as path and bytes), what names of
+ * hosts mean, then the effective lines: for each section its kind, name, origin, number of lines and these as key, value, origin. A
  * string is a 32-bit length and its bytes. The reader assembles the model anew by the same
  * table that built the sender's. All numbers are the machine's own: a bundle never leaves it.
  */
 #define BUNDLE_MAGIC "gaidaros"
-#define BUNDLE_VERSION 3
+#define BUNDLE_VERSION 4
 #define BUNDLE_MOST_BYTES ((size_t)1 << 30)
 #define FILE_NONE 0
 #define FILE_SAME 1 /* as the origin before */
@@ -87,6 +88,14 @@ static void pack_numbers(struct packer *packer, const uint32_t *numbers, size_t 
         text_append(&packer->out, numbers, n * sizeof *numbers);
 }
 
+static void pack_bytes(struct packer *packer, const struct model_file *file)
+{
+    pack_string(packer, file->path);
+    pack_u32(packer, (uint32_t)file->length);
+    text_append(&packer->out, file->bytes, file->length);
+}
+
+/* Of one that holds a key the name alone. */
 static void pack_files(struct packer *packer, const struct conf_store *store)
 {
     uint32_t n = 0;
@@ -94,10 +103,38 @@ static void pack_files(struct packer *packer, const struct conf_store *store)
         n++;
     pack_u32(packer, n);
     for (const struct conf_file *file = store->files; file != NULL; file = file->next) {
-        pack_string(packer, file->file.path);
-        pack_u32(packer, (uint32_t)file->file.length);
-        text_append(&packer->out, file->file.bytes, file->file.length);
+        const struct model_file withheld = {.path = file->file.path,
+                                            .bytes = (const unsigned char *)""};
+        pack_u32(packer, file->is_key);
+        pack_bytes(packer, file->is_key ? &withheld : &file->file);
     }
+}
+
+bool bundle_has_keys(const struct model *model)
+{
+    for (const struct conf_file *file = model->store->files; file != NULL; file = file->next)
+        if (file->is_key)
+            return true;
+    return false;
+}
+
+int bundle_pack_keys(const struct model *model)
+{
+    struct packer packer = {0};
+    for (const struct conf_file *file = model->store->files; file != NULL; file = file->next)
+        if (file->is_key)
+            pack_bytes(&packer, &file->file);
+    int fd = -1;
+    if (packer.out.failed)
+        errno = ENOMEM;
+    else
+        fd = sealed_make("gaidaros keys", packer.out.at, packer.out.length);
+    int error = errno;
+    if (packer.out.at != NULL)
+        explicit_bzero(packer.out.at, packer.out.length);
+    text_fini(&packer.out);
+    errno = error;
+    return fd;
 }
 
 int bundle_pack(const struct model *model, const struct bundle_rows *rows)
@@ -145,7 +182,8 @@ int bundle_pack(const struct model *model, const struct bundle_rows *rows)
 struct unpacker {
     const char *at, *end;
     struct conf_store *store;
-    const char *file; /* of the origin before */
+    const char *file;            /* of the origin before */
+    const char *keys, *keys_end; /* what bundle_pack_keys has packed; NULL: they are withheld */
 };
 
 static bool unpack_u32(struct unpacker *unpacker, uint32_t *number)
@@ -225,21 +263,51 @@ static bool unpack_numbers(struct unpacker *unpacker, uint32_t **numbers, size_t
     return true;
 }
 
-/* A file whose bytes may hold NULs. */
+/* A file's path, and its bytes, which may hold NULs; in the arena. */
+static bool unpack_bytes(struct unpacker *unpacker, struct conf_file *file)
+{
+    uint32_t length;
+    if (!unpack_string(unpacker, &file->file.path) || !unpack_u32(unpacker, &length) ||
+        (size_t)(unpacker->end - unpacker->at) < length)
+        return false;
+    file->bytes = arena_copy(&unpacker->store->arena, unpacker->at, length);
+    file->file.bytes = (unsigned char *)file->bytes;
+    file->file.length = length;
+    unpacker->at += length;
+    return file->bytes != NULL;
+}
+
+/* Looks for the bytes of a file that came apart from the rest. */
+static bool unpack_key(struct unpacker *unpacker, struct conf_file *file)
+{
+    struct unpacker keys = {
+        .at = unpacker->keys, .end = unpacker->keys_end, .store = unpacker->store};
+    while (keys.at < keys.end) {
+        struct conf_file found = {0};
+        if (!unpack_bytes(&keys, &found))
+            return false;
+        if (strcmp(found.file.path, file->file.path) == 0) {
+            file->bytes = found.bytes;
+            file->file = found.file;
+            return true;
+        }
+        explicit_bzero(found.bytes, found.file.length);
+    }
+    return false;
+}
+
 static bool unpack_file(struct unpacker *unpacker)
 {
     struct conf_store *store = unpacker->store;
     struct conf_file *file = arena_take(&store->arena, sizeof *file);
-    uint32_t length;
-    if (file == NULL || !unpack_string(unpacker, &file->file.path) ||
-        !unpack_u32(unpacker, &length) || (size_t)(unpacker->end - unpacker->at) < length)
+    uint32_t is_key;
+    if (file == NULL || !unpack_u32(unpacker, &is_key) || is_key > 1 ||
+        !unpack_bytes(unpacker, file))
         return false;
-    file->file.bytes = (const unsigned char *)arena_copy(&store->arena, unpacker->at, length);
-    file->file.length = length;
-    unpacker->at += length;
+    file->is_key = is_key == 1;
     file->next = store->files;
     store->files = file;
-    return file->file.bytes != NULL;
+    return !file->is_key || unpacker->keys == NULL || unpack_key(unpacker, file);
 }
 
 static bool unpack_files(struct unpacker *unpacker)
@@ -286,23 +354,15 @@ static bool rows_fit(const struct model *model, const struct bundle_rows *rows)
            rows->n_hosts == model->n_hosts && rows->n_listeners == model->n_listens;
 }
 
-struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problems *problems)
+static struct model *unpack(struct unpacker *unpacker, struct bundle_rows *rows_out,
+                            struct problems *problems)
 {
-    size_t length, errors_before = problems->n_errors;
-    *rows_out = (struct bundle_rows){0};
-    char *bytes = sealed_read(fd, sizeof(struct head), BUNDLE_MOST_BYTES, &length);
-    if (bytes == NULL) {
-        problems_add(problems, NULL, NULL, NULL, "the bundle cannot be read: %s",
-                     strerror(errno));
-        return NULL;
-    }
-    struct unpacker unpacker = {.at = bytes, .end = bytes + length, .store = store_new()};
+    size_t errors_before = problems->n_errors;
     struct bundle_rows rows = {0};
-    bool is_whole = unpacker.store != NULL && unpack_store(&unpacker, &rows);
-    free(bytes);
-    struct model *model = is_whole ? model_assemble(unpacker.store, problems) : NULL;
+    bool is_whole = unpacker->store != NULL && unpack_store(unpacker, &rows);
+    struct model *model = is_whole ? model_assemble(unpacker->store, problems) : NULL;
     if (model == NULL)
-        store_free(unpacker.store);
+        store_free(unpacker->store);
     if (model == NULL && problems->n_errors == errors_before)
         problems_add(problems, NULL, NULL, NULL, "the bundle is damaged");
     if (model != NULL && problems->n_errors == errors_before && !rows_fit(model, &rows))
@@ -314,4 +374,43 @@ struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problem
     if (model != NULL)
         *rows_out = rows;
     return model;
+}
+
+static char *read_sealed(int fd, size_t least, size_t *length, struct problems *problems)
+{
+    char *bytes = sealed_read(fd, least, BUNDLE_MOST_BYTES, length);
+    if (bytes == NULL)
+        problems_add(problems, NULL, NULL, NULL, "the bundle cannot be read: %s",
+                     strerror(errno));
+    return bytes;
+}
+
+struct model *bundle_unpack_whole(int fd, int keys_fd, struct bundle_rows *rows_out,
+                                  struct problems *problems)
+{
+    size_t length, keys_length = 0;
+    *rows_out = (struct bundle_rows){0};
+    char *bytes = read_sealed(fd, sizeof(struct head), &length, problems);
+    if (bytes == NULL)
+        return NULL;
+    char *keys = keys_fd >= 0 ? read_sealed(keys_fd, 0, &keys_length, problems) : NULL;
+    struct model *model = NULL;
+    if (keys != NULL || keys_fd < 0) {
+        struct unpacker unpacker = {.at = bytes,
+                                    .end = bytes + length,
+                                    .store = store_new(),
+                                    .keys = keys,
+                                    .keys_end = keys != NULL ? keys + keys_length : NULL};
+        model = unpack(&unpacker, rows_out, problems);
+    }
+    if (keys != NULL)
+        explicit_bzero(keys, keys_length);
+    free(keys);
+    free(bytes);
+    return model;
+}
+
+struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problems *problems)
+{
+    return bundle_unpack_whole(fd, -1, rows_out, problems);
 }

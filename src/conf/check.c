@@ -442,6 +442,54 @@ static void check_users(const struct check *check)
                              "user %s is named twice", user_at(admin, i)->name);
 }
 
+/* True when [admin] has this key, also where its value is a fault of its own. */
+static bool has_line(const struct check *check, const struct directive *row)
+{
+    const struct conf_line *line =
+        store_find_line(store_find_section(check->model->store, SECTION_ADMIN, ""), row);
+    return line != NULL && line->value[0] != '\0';
+}
+
+#define ADMIN_ROW(member) DIRECTIVE_OF(SECTION_ADMIN, model_admin, member)
+
+/* Beyond loopback nothing is to be read on its way, and not everybody is to see all. */
+static void check_door(const struct check *check, const struct model_listen *listen)
+{
+    const struct directive *row = ADMIN_ROW(certificate);
+    const char *key = ADMIN_ROW(listens)->key, *certificate = row->key;
+    bool has_users =
+        has_line(check, ADMIN_ROW(users)) || has_line(check, ADMIN_ROW(users_file));
+    bool is_near = addr_is_loopback(&listen->address) || listen->insecure;
+    char printed[ADDR_TEXT_BYTES];
+    if (listen->tls && !has_line(check, row))
+        problems_add(check->problems, &listen->origin, "admin", key, "tls needs a %s",
+                     certificate);
+    if (!is_near && !listen->tls)
+        problems_add(check->problems, &listen->origin, "admin", key,
+                     "%s lies beyond loopback, where passwords could be read on their way: "
+                     "write tls behind it (with a %s and a user), or insecure to allow that",
+                     addr_print(printed, &listen->address), certificate);
+    else if (!is_near && !has_users)
+        problems_add(check->problems, &listen->origin, "admin", key,
+                     "%s lies beyond loopback, where anybody could look: it needs a user "
+                     "(gaidarosctl hash makes the hash of a password), or the word insecure to "
+                     "allow that",
+                     addr_print(printed, &listen->address));
+}
+
+static void warn_of_unused_certificate(const struct check *check)
+{
+    const struct model_admin *admin = &check->model->admin;
+    const struct directive *row = ADMIN_ROW(certificate);
+    bool is_used = !has_line(check, row);
+    for (size_t i = 0; i < admin->n_listens; i++)
+        is_used |= admin->listens[i].tls;
+    if (!is_used)
+        problems_warn(check->problems,
+                      place(store_find_section(check->model->store, SECTION_ADMIN, ""), row),
+                      "admin", row->key, "has no effect: no address has the word tls");
+}
+
 static void check_admin(const struct check *check)
 {
     const struct model_admin *admin = &check->model->admin;
@@ -450,16 +498,9 @@ static void check_admin(const struct check *check)
     if (admin->n_listens > CHECK_MOST_DOORS)
         problems_add(check->problems, &admin->listens[CHECK_MOST_DOORS].origin, "admin", key,
                      "%zu addresses are more than %d", admin->n_listens, CHECK_MOST_DOORS);
-    for (size_t i = 0; i < admin->n_listens; i++) {
-        const struct model_listen *listen = &admin->listens[i];
-        char printed[ADDR_TEXT_BYTES];
-        if (!addr_is_loopback(&listen->address) && !listen->insecure)
-            problems_add(check->problems, &listen->origin, "admin", key,
-                         "%s lies beyond loopback, where passwords could be read on their way: "
-                         "write the word insecure behind it to allow that (tls is not yet "
-                         "supported here)",
-                         addr_print(printed, &listen->address));
-    }
+    for (size_t i = 0; i < admin->n_listens; i++)
+        check_door(check, &admin->listens[i]);
+    warn_of_unused_certificate(check);
 }
 
 void model_check(const struct model *model, struct problems *problems)

@@ -61,12 +61,14 @@ static bool copy_files(struct copier *copier, const struct conf_store *from)
         struct conf_file *added = arena_take(&copier->store->arena, sizeof *added);
         if (added == NULL)
             return false;
-        const char *bytes = arena_copy(&copier->store->arena, (const char *)file->file.bytes,
-                                       file->file.length);
+        added->bytes = arena_copy(&copier->store->arena, (const char *)file->file.bytes,
+                                  file->file.length);
         added->file.path = copy_string(copier, file->file.path);
-        added->file.bytes = (const unsigned char *)bytes;
+        added->file.bytes = (unsigned char *)added->bytes;
         added->file.length = file->file.length;
-        if (added->file.path == NULL || bytes == NULL)
+        added->is_key = file->is_key;
+        added->is_open = file->is_open;
+        if (added->file.path == NULL || added->bytes == NULL)
             return false;
         *end = added;
         end = &added->next;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "conf/attached.h"
+#include "conf/certificate.h"
 #include "conf/clauses.h"
 #include "conf/endpoints.h"
 #include "conf/networks.h"
@@ -100,9 +101,9 @@ static const struct directive rows[] = {
       .says = "Language of messages; empty is the environment's." },
 
     { SECTION_ADMIN, "listen", &value_admin_listen, LIST(model_admin, listens, n_listens),
-      .says = "Address of the status page; one beyond loopback needs the word insecure behind it." },
-    { SECTION_ADMIN, "certificate", &value_other, .def = "", .is_later = true,
-      .says = "Certificate of the page's HTTPS." },
+      .says = "Address of the status page. Options behind it: tls makes it HTTPS; one beyond loopback needs tls and a user, or the word insecure." },
+    { SECTION_ADMIN, "certificate", &value_certificate, FIELD(model_admin, certificate), .def = "",
+      .says = "Certificate of HTTPS, in PEM, with its chain behind it; the private key stands in the same file or beside it, as admin.key by admin.pem. A file that holds a key must not be readable by others." },
     { SECTION_ADMIN, "user", &value_user, LIST(model_admin, users, n_users), .def = "",
       .says = "Name, crypt(3) hash as gaidarosctl hash makes it, and full or readonly: with any user, the doors but the control socket ask for a password. The file must not be readable by others." },
     { SECTION_ADMIN, "users_file", &value_users_file, FIELD(model_admin, users_file), .def = "",

@@ -46,10 +46,10 @@ static const struct option listen_options[] = {
     {.name = "mode", .form = OPTION_LATER},
 };
 static const struct option admin_options[] = {
+    {.name = "tls", .form = OPTION_FLAG, .offset = offsetof(struct model_listen, tls)},
     {.name = "insecure",
      .form = OPTION_FLAG,
      .offset = offsetof(struct model_listen, insecure)},
-    {.name = "tls", .form = OPTION_LATER},
 };
 static const struct option host_options[] = {
     {"weight", OPTION_NUMBER, offsetof(struct model_host, weight), 0, 256, 1},
@@ -444,7 +444,7 @@ const struct value_kind value_listen = {.noun = "address [options]",
                                         .is_words = true,
                                         .parse = parse_listen,
                                         .print = print_listen};
-const struct value_kind value_admin_listen = {.noun = "address [insecure]",
+const struct value_kind value_admin_listen = {.noun = "address [tls] [insecure]",
                                               .form = "an address with its options",
                                               .is_words = true,
                                               .parse = parse_admin_listen,

@@ -14,6 +14,8 @@
 
 void file_bytes_fini(struct file_bytes *file)
 {
+    if (file->bytes != NULL) /* it may have held a key */
+        explicit_bzero(file->bytes, file->length);
     free(file->bytes);
     *file = (struct file_bytes){0};
 }

@@ -74,6 +74,13 @@ const char *origin_print(char out[ORIGIN_TEXT_BYTES], const struct origin *origi
     return out;
 }
 
+void store_wipe_keys(struct conf_store *store)
+{
+    for (struct conf_file *file = store->files; file != NULL; file = file->next)
+        if (file->is_key && file->file.length > 0)
+            explicit_bzero(file->bytes, file->file.length);
+}
+
 struct conf_store *store_new(void)
 {
     return calloc(1, sizeof(struct conf_store));
@@ -84,6 +91,7 @@ void store_free(struct conf_store *store)
     if (store == NULL)
         return;
     addresses_fini(&store->addresses);
+    store_wipe_keys(store);
     arena_fini(&store->arena);
     free(store);
 }

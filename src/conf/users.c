@@ -2,6 +2,7 @@
 /* Who may open the admin doors: users with their password hashes. */
 #include "conf/users.h"
 
+#include <crypt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,16 @@ bool users_is_name(const char *name)
     return value_is_name(name) && strpbrk(name, " \t\":#") == NULL;
 }
 
+/* Bcrypt's cost is two digits, 04 to 31: see crypt(5). crypt_checksalt looks at the kind alone. */
+static bool has_sane_cost(const char *hash)
+{
+    if (hash[1] != '2')
+        return true;
+    const char *cost = hash + 4;
+    return cost[0] >= '0' && cost[0] <= '3' && cost[1] >= '0' && cost[1] <= '9' &&
+           cost[2] == '$' && strncmp(cost, "04", 2) >= 0 && strncmp(cost, "31", 2) <= 0;
+}
+
 bool users_is_hash(const char *hash, struct text *why)
 {
     static const char letters[] =
@@ -46,6 +57,11 @@ bool users_is_hash(const char *hash, struct text *why)
     if (dollars < method->dollars || strspn(digest, letters) != method->digest ||
         digest[method->digest] != '\0' || strpbrk(hash, " \t:;*!\\") != NULL) {
         text_add(why, "the hash is not whole: gaidarosctl hash makes one");
+        return false;
+    }
+    if (crypt_checksalt(hash) != CRYPT_SALT_OK || !has_sane_cost(hash)) {
+        text_add(why, "the hash is of a kind or at a cost that this system does not compute: "
+                      "gaidarosctl hash makes one that it does");
         return false;
     }
     return true;

@@ -18,6 +18,7 @@
 
 #include <ev.h>
 
+#include "admin/secure.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/task.h"
@@ -117,7 +118,8 @@ static void drop_agreed(struct agreed *agreed)
 /* A PREPARE under way on a task thread. */
 struct preparation {
     struct director *director;
-    int bundle_fd, written_fd; /* owned; written_fd -1 = the file says the same */
+    /* Owned; keys_fd -1 = there are none, written_fd -1 = the file says the same. */
+    int bundle_fd, keys_fd, written_fd;
     struct agreed agreed;
     struct problems problems;
 };
@@ -125,8 +127,10 @@ struct preparation {
 static void prepare(void *argument)
 {
     struct preparation *job = argument;
-    job->agreed.model = bundle_unpack(job->bundle_fd, &job->agreed.rows, &job->problems);
-    if (job->agreed.model != NULL && !checks_verify(job->agreed.model, &job->problems)) {
+    job->agreed.model =
+        bundle_unpack_whole(job->bundle_fd, job->keys_fd, &job->agreed.rows, &job->problems);
+    if (job->agreed.model != NULL && (!checks_verify(job->agreed.model, &job->problems) ||
+                                      !secure_verify(job->agreed.model, &job->problems))) {
         conf_free(job->agreed.model);
         job->agreed.model = NULL;
     }
@@ -136,11 +140,13 @@ static void prepare(void *argument)
     }
 }
 
-static void close_bundles(int bundle_fd, int written_fd)
+static void close_bundles(const struct preparation *job)
 {
-    close(bundle_fd);
-    if (written_fd >= 0)
-        close(written_fd);
+    close(job->bundle_fd);
+    if (job->keys_fd >= 0)
+        close(job->keys_fd);
+    if (job->written_fd >= 0)
+        close(job->written_fd);
 }
 
 static void on_prepared(void *argument)
@@ -158,26 +164,34 @@ static void on_prepared(void *argument)
         const char *why = job->problems.errors.at;
         say_of(d, MSG_REFUSED, generation, why != NULL ? why : "out of memory");
     }
+    if (job->problems.n_warnings > 0)
+        log_warning("%.*s", (int)strcspn(job->problems.warnings.at, "\n"),
+                    job->problems.warnings.at);
     problems_fini(&job->problems);
-    close_bundles(job->bundle_fd, job->written_fd);
+    close_bundles(job);
     free(job);
 }
 
-static void begin_prepare(struct director *d, uint64_t generation, int bundle_fd,
-                          int written_fd)
+/* Its descriptors stay the message's when it returns false. */
+static bool begin_prepare(struct director *d, struct received *message)
 {
+    bool has_keys = message->head.flag != 0;
+    int next = 0, n_least = 1 + has_keys;
     struct preparation *job = calloc(1, sizeof *job);
-    if (job != NULL) {
-        *job = (struct preparation){.director = d,
-                                    .bundle_fd = bundle_fd,
-                                    .written_fd = written_fd,
-                                    .agreed.generation = generation};
-        if (task_submit(d->tasks, prepare, on_prepared, job) == 0)
-            return;
+    if (job == NULL || message->n_fds < n_least || message->n_fds > n_least + 1) {
         free(job);
+        return false;
     }
-    close_bundles(bundle_fd, written_fd);
-    say_of(d, MSG_REFUSED, generation, "out of memory");
+    job->director = d;
+    job->agreed.generation = message->head.generation;
+    job->bundle_fd = channel_take_fd(message, &next);
+    job->keys_fd = has_keys ? channel_take_fd(message, &next) : -1;
+    job->written_fd = channel_take_fd(message, &next);
+    if (task_submit(d->tasks, prepare, on_prepared, job) == 0)
+        return true;
+    close_bundles(job);
+    free(job);
+    return false;
 }
 
 /* Master replaces a director whose loop does not come round any more. */
@@ -211,6 +225,8 @@ static void commit(struct director *d, uint64_t generation)
     set_beat(d, d->current.model->global.stuck_timeout_ms);
     resolver_settle(d->resolver, d->current.model);
     server_set_users(d->server, &d->current.model->admin);
+    server_set_certificate(d->server, &d->current.model->admin.certificate);
+    store_wipe_keys(d->current.model->store);
     /* Before the rows of hosts that left are free for others. */
     if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
         log_error("cannot check the hosts: %s; starting anew", strerror(errno));
@@ -274,8 +290,12 @@ static void open_doors(struct director *d, struct received *message, const struc
     int next = HELLO_FDS;
     for (uint32_t i = 0; i < hello->n_admin + (hello->has_control != 0); i++) {
         bool is_control = i == hello->n_admin;
+        bool is_https = !is_control && (hello->tls_doors >> i & 1) != 0;
         int fd = channel_take_fd(message, &next);
-        if (fd < 0 || server_open_door(d->server, fd, is_control) != 0)
+        if (fd < 0 || server_open_door(d->server, fd,
+                                       is_control ? DOOR_CONTROL
+                                       : is_https ? DOOR_HTTPS
+                                                  : DOOR_HTTP) != 0)
             log_error("cannot serve %s: %s",
                       is_control ? "the control socket" : "an [admin] listen address",
                       fd < 0 ? "master sent no socket" : strerror(errno));
@@ -342,7 +362,6 @@ static void end_with(struct director *d, int exit_status)
 static void handle(struct director *d, struct received *message)
 {
     const struct message *head = &message->head;
-    int next = 0;
     if (head->kind != MSG_HELLO && head->kind != MSG_STOP && !d->has_segment) {
         log_error("master began without a greeting");
         end_with(d, EXIT_FAILURE);
@@ -354,10 +373,8 @@ static void handle(struct director *d, struct received *message)
             end_with(d, EXIT_FAILURE);
         break;
     case MSG_PREPARE:
-        if (message->n_fds == 1 || message->n_fds == 2) {
-            int bundle_fd = channel_take_fd(message, &next);
-            begin_prepare(d, head->generation, bundle_fd, channel_take_fd(message, &next));
-        }
+        if (!begin_prepare(d, message))
+            say_of(d, MSG_REFUSED, head->generation, "out of memory");
         break;
     case MSG_COMMIT:
         commit(d, head->generation);

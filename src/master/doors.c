@@ -48,6 +48,7 @@ int doors_prepare(struct doors *doors, const struct model *model, int64_t patien
             doors_abort(doors);
             return -1;
         }
+        door->tls = listen->tls;
         doors->n_next++;
     }
     return 0;
@@ -60,7 +61,8 @@ bool doors_commit(struct doors *doors)
         bool is_kept = false;
         for (size_t k = 0; k < doors->n_next; k++)
             is_kept |= doors->next[k].fd == doors->now[i].fd;
-        is_changed |= !is_kept || doors->next[i].fd != doors->now[i].fd;
+        is_changed |= !is_kept || doors->next[i].fd != doors->now[i].fd ||
+                      doors->next[i].tls != doors->now[i].tls;
         if (is_kept)
             continue;
         /* The director's copy would keep the address listening. */

@@ -49,8 +49,11 @@ static void send_hello_to_director(struct master *master, struct child *child)
     const struct doors *doors = &master->doors;
     bool is_first = master->rollout.current == NULL && doors->n_now == 0;
     hello.n_admin = (uint32_t)(is_first ? doors->n_next : doors->n_now);
-    for (uint32_t i = 0; i < hello.n_admin; i++)
-        fds[n++] = is_first ? doors->next[i].fd : doors->now[i].fd;
+    for (uint32_t i = 0; i < hello.n_admin; i++) {
+        const struct door *door = is_first ? &doors->next[i] : &doors->now[i];
+        hello.tls_doors |= (uint32_t)door->tls << i;
+        fds[n++] = door->fd;
+    }
     hello.has_control = master->control.fd >= 0;
     if (hello.has_control)
         fds[n++] = master->control.fd;
@@ -59,13 +62,16 @@ static void send_hello_to_director(struct master *master, struct child *child)
 
 void greeting_prepare(struct child *child, struct edition *edition)
 {
-    const struct message message = {.kind = MSG_PREPARE, .generation = edition->generation};
+    struct message message = {.kind = MSG_PREPARE, .generation = edition->generation};
     child->asked = edition->generation;
     edition->is_held[child->place] = true;
-    const int fds[] = {edition->bundle_fd,
-                       edition->written != NULL ? edition->written->bundle_fd : -1};
-    bool has_both = !child_is_worker(child) && edition->written != NULL;
-    child_send(child, &message, NULL, 0, fds, has_both ? 2 : 1);
+    int fds[3] = {edition->bundle_fd}, n = 1;
+    message.flag = !child_is_worker(child) && edition->keys_fd >= 0;
+    if (message.flag != 0)
+        fds[n++] = edition->keys_fd;
+    if (!child_is_worker(child) && edition->written != NULL)
+        fds[n++] = edition->written->bundle_fd;
+    child_send(child, &message, NULL, 0, fds, n);
 }
 
 void greeting_lend(struct child *child, enum message_kind kind, uint64_t number,

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import harness
+from certificates import make_certificate
 from checkhost import CheckHost
 from rig import ask_name, config, host_line, local
 from scene import children, continue_processes, stop_processes
@@ -160,22 +161,6 @@ def test_d8_starts_are_spread(daemon, check_host):
     for began in begins[:100]:
         buckets[int(began * 5)] = buckets.get(int(began * 5), 0) + 1
     assert max(buckets.values()) <= 15, buckets  # 5 to 200 ms are right; a busy machine bunches some
-
-
-def openssl(*words):
-    subprocess.run(["openssl", *map(str, words)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def make_certificate(folder, name, ca=None, days=10, alt="DNS:app.example"):
-    """NAME.pem and NAME.key; signed by ca, or an authority without one."""
-    key, pem, request = folder / f"{name}.key", folder / f"{name}.pem", folder / f"{name}.csr"
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-subj",
-            f"/CN={name}", *(["-x509", "-days", days, "-out", pem] if ca is None else ["-out", request]))
-    if ca:
-        (folder / "ext").write_text(f"subjectAltName={alt}\n")
-        openssl("x509", "-req", "-in", request, "-CA", folder / f"{ca}.pem", "-CAkey", folder / f"{ca}.key",
-                "-CAcreateserial", "-days", days, "-extfile", folder / "ext", "-out", pem)
-    return str(pem), str(key)
 
 
 def tls_context(pem, key):

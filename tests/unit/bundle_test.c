@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/hash.h"
+#include "conf/sealed.h"
 #include "conf/store.h"
 #include "conf/write.h"
 #include "conf_fixture.h"
@@ -185,6 +186,106 @@ static void a_file_that_did_not_travel_is_not_read(void **state)
     problems_fini(&problems);
     conf_free(model);
     close(fd);
+}
+
+static const struct bundle_rows base_rows = {.services = numbers[0],
+                                             .groups = numbers[1],
+                                             .hosts = numbers[2],
+                                             .listeners = numbers[3],
+                                             .n_services = 1,
+                                             .n_groups = 1,
+                                             .n_hosts = 1,
+                                             .n_listeners = 1};
+
+static bool holds(int fd, const char *text)
+{
+    char bytes[65536];
+    ssize_t length = pread(fd, bytes, sizeof bytes, 0);
+    assert_in_range(length, 0, sizeof bytes - 1);
+    return memmem(bytes, (size_t)length, text, strlen(text)) != NULL;
+}
+
+static void keys_travel_apart_from_the_rest(void **state)
+{
+    (void)state;
+    char folder[FOLDER_BYTES], path[256];
+    struct problems problems = {0};
+    struct bundle_rows out;
+    folder_make(folder);
+    file_make(folder, "a.pem", "a chain");
+    file_make(folder, "a.key", "-----BEGIN PRIVATE KEY-----\nwhat nobody may know");
+    assert_int_equal(chmod(folder_path(path, folder, "a.key"), 0600), 0);
+    file_make(folder, "a.conf",
+              BASE_LINES "[admin]\nlisten = 127.0.0.1:1 tls\ncertificate = a.pem\n");
+    struct model *model = load_path(folder_path(path, folder, "a.conf"), &problems);
+    if (model == NULL)
+        fail_msg("%s", errors_of(&problems));
+    assert_true(bundle_has_keys(model));
+    int fd = bundle_pack(model, &base_rows), keys_fd = bundle_pack_keys(model);
+    assert_true(holds(fd, "a chain") && !holds(fd, "what nobody may know"));
+    assert_true(holds(keys_fd, "what nobody may know") && !holds(keys_fd, "a chain"));
+
+    struct model *worker = bundle_unpack(fd, &out, &problems);
+    assert_non_null(worker);
+    assert_same_model(model, worker);
+    assert_int_equal(worker->admin.certificate.key.length, 0);
+    assert_true(bundle_has_keys(worker));
+    struct model *director = bundle_unpack_whole(fd, keys_fd, &out, &problems);
+    assert_non_null(director);
+    assert_same_model(model, director);
+    const struct model_file *key = &director->admin.certificate.key,
+                            *from = &model->admin.certificate.key;
+    assert_int_equal(key->length, from->length);
+    assert_memory_equal(key->bytes, from->bytes, key->length);
+    store_wipe_keys(director->store);
+    for (size_t i = 0; i < key->length; i++)
+        assert_int_equal(key->bytes[i], 0);
+    assert_memory_equal(director->admin.certificate.chain.bytes, "a chain", 7);
+
+    int other_fd = bundle_pack_keys(worker); /* has none to give */
+    struct model *cheated = bundle_unpack_whole(fd, other_fd, &out, &problems);
+    assert_non_null(cheated);
+    assert_int_equal(cheated->admin.certificate.key.length, 0);
+    conf_free(cheated);
+    conf_free(director);
+    conf_free(worker);
+    conf_free(model);
+    close(other_fd);
+    close(keys_fd);
+    close(fd);
+    problems_fini(&problems);
+    folder_remove(folder);
+}
+
+static void keys_that_are_cut_are_refused(void **state)
+{
+    (void)state;
+    char folder[FOLDER_BYTES], path[256], bytes[4096];
+    struct problems problems = {0};
+    struct bundle_rows out;
+    folder_make(folder);
+    file_make(folder, "a.pem", "chain and PRIVATE KEY-----");
+    assert_int_equal(chmod(folder_path(path, folder, "a.pem"), 0640), 0);
+    file_make(folder, "a.conf",
+              BASE_LINES "[admin]\nlisten = 127.0.0.1:1 tls\ncertificate = a.pem\n");
+    struct model *model = load_path(folder_path(path, folder, "a.conf"), &problems);
+    assert_non_null(model);
+    int fd = bundle_pack(model, &base_rows), keys_fd = bundle_pack_keys(model);
+    ssize_t length = pread(keys_fd, bytes, sizeof bytes, 0);
+    for (size_t cut = 0; cut < (size_t)length; cut++) {
+        int cut_fd = sealed_make("cut", bytes, cut);
+        assert_null(bundle_unpack_whole(fd, cut_fd, &out, &problems));
+        close(cut_fd);
+    }
+    struct model *whole = bundle_unpack_whole(fd, keys_fd, &out, &problems);
+    assert_non_null(whole);
+    assert_ptr_equal(whole->admin.certificate.key.bytes, whole->admin.certificate.chain.bytes);
+    conf_free(whole);
+    conf_free(model);
+    close(keys_fd);
+    close(fd);
+    problems_fini(&problems);
+    folder_remove(folder);
 }
 
 static void the_command_line_travels_too(void **state)
@@ -376,6 +477,8 @@ int main(void)
         cmocka_unit_test(an_equal_model_comes_out),
         cmocka_unit_test(files_and_names_travel_too),
         cmocka_unit_test(a_file_that_did_not_travel_is_not_read),
+        cmocka_unit_test(keys_travel_apart_from_the_rest),
+        cmocka_unit_test(keys_that_are_cut_are_refused),
         cmocka_unit_test(the_command_line_travels_too),
         cmocka_unit_test(a_bundle_is_sealed_and_its_offset_unused),
         cmocka_unit_test(a_cut_bundle_is_refused),

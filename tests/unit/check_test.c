@@ -63,6 +63,10 @@ static void admin_and_services_share_no_address(void **state)
         "[service web] listen: 127.0.0.1:8080 is taken by 127.0.0.1:8080 of [admin]");
 }
 
+#define USER                                                                                   \
+    "[admin]\nuser = eve "                                                                     \
+    "$y$j9T$ltjgWl6579NluT$3bYRgJmSUCGFYm4yMIXDzKpJd4dqUXdZmR6pVmfzB8A full\n"
+
 static void a_page_beyond_loopback_must_be_wanted(void **state)
 {
     (void)state;
@@ -70,6 +74,8 @@ static void a_page_beyond_loopback_must_be_wanted(void **state)
     assert_refused(BASE_LINES "[admin]\nlisten = *:7001\n", "beyond loopback");
     assert_refused(BASE_LINES "[admin]\nlisten = 192.0.2.1:7001\n", "beyond loopback");
     conf_free(load_good(BASE_LINES "[admin]\nlisten = 192.0.2.1:7001 insecure\n"));
+    assert_refused(BASE_LINES USER "listen = 192.0.2.1:7001\n", "write tls behind it");
+    assert_refused(BASE_LINES USER "listen = 192.0.2.1:7001 tls\n", "tls needs a certificate");
     conf_free(load_good(BASE_LINES "[admin]\nlisten = 127.9.9.9:7001\n"));
 }
 

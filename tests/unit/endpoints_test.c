@@ -191,7 +191,9 @@ static void admin_listen_takes_insecure(void **state)
     assert_true(model->admin.listens[0].insecure);
     assert_false(model->admin.listens[1].insecure);
     conf_free(model);
-    assert_refused(BASE_LINES "[admin]\nlisten = 127.0.0.1:7001 tls\n", "not yet supported");
+    assert_refused(BASE_LINES "[admin]\nlisten = 127.0.0.1:7001 tls\n",
+                   "tls needs a certificate");
+    assert_refused(BASE_LINES "[admin]\nlisten = 127.0.0.1:7001 tls=yes\n", "takes no value");
     assert_refused(BASE_LINES "[admin]\nlisten = 127.0.0.1:7001 insecure=yes\n",
                    "takes no value");
 }

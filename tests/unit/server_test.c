@@ -81,8 +81,8 @@ static int open_rig(void **state)
     ev_async_init(&rig.client_done, on_client_done);
     ev_async_start(rig.loop, &rig.client_done);
     *state = &rig;
-    return server_open_door(rig.server, listen_at(rig.control), true) != 0 ||
-           server_open_door(rig.server, listen_at(rig.readonly), false) != 0;
+    return server_open_door(rig.server, listen_at(rig.control), DOOR_CONTROL) != 0 ||
+           server_open_door(rig.server, listen_at(rig.readonly), DOOR_HTTP) != 0;
 }
 
 static int close_rig(void **state)
