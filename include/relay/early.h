@@ -7,6 +7,14 @@
 
 enum early_verdict { EARLY_GOING, EARLY_RESET, EARLY_NO_MEMORY };
 
+/*
+ * Most clients speak first, and have: reads what is there right after accept(2), so that it goes out
+ * with the connect. It lies in relay.scratch.
+ * length_out  bytes read; may be 0
+ * Returns EARLY_GOING or EARLY_RESET.
+ */
+enum early_verdict early_take(struct conn *c, size_t *length_out);
+
 /* Reads what the client sends; it waits in client.wait until a host takes it. */
 enum early_verdict early_read(struct conn *c);
 

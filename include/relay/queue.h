@@ -26,6 +26,17 @@ struct conn *queue_first(struct relay *relay, uint32_t group);
 enum queue_next { QUEUE_NOBODY, QUEUE_OURS, QUEUE_THEIRS };
 enum queue_next queue_next(const struct relay *relay, uint32_t group, uint32_t *slot_out);
 
+/*
+ * A place came free in the group: gives it to who waits, for as long as they are this worker's; then
+ * whoever is next is told to look.
+ * go_on  goes on with a connection that may have a place; it may end it
+ * One that ends at once gives its place back here again: the outer call serves the line.
+ */
+void queue_serve(struct relay *relay, uint32_t group, void (*go_on)(struct conn *c));
+
+/* The same for all groups in whose line somebody waits here. */
+void queue_serve_all(struct relay *relay, void (*go_on)(struct conn *c));
+
 /* How long it may wait: for a place at a host, or for any host to come back. 0: not at all. */
 int64_t queue_limit_ms(const struct conn *c);
 

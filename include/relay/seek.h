@@ -22,4 +22,7 @@ enum seek_verdict seek_host(struct conn *c);
 /* The connection to c->target is established: the client comes back to it, where the group is sticky. */
 void seek_learn(const struct conn *c);
 
+/* Tells the log, not too often, that no host of its way's group is usable. */
+void seek_tell_none(const struct conn *c);
+
 #endif

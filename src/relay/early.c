@@ -14,6 +14,28 @@ bool early_keep(struct conn *c, const void *bytes, size_t length)
     return buffer_append(&c->client.wait, &c->relay->buffers, bytes, length) == length;
 }
 
+enum early_verdict early_take(struct conn *c, size_t *length_out)
+{
+    struct half *client = &c->client;
+
+    *length_out = 0;
+    switch (client->io->read(client->watch.fd, client->io_state, c->relay->scratch,
+                             c->relay->scratch_bytes, length_out)) {
+    case IO_OK:
+        client->in_bytes = *length_out;
+        traffic_count_early(c, *length_out);
+        break;
+    case IO_EOF:
+        client->eof = true;
+        break;
+    case IO_AGAIN:
+        break;
+    case IO_ERROR:
+        return EARLY_RESET;
+    }
+    return EARLY_GOING;
+}
+
 enum early_verdict early_read(struct conn *c)
 {
     struct relay *relay = c->relay;

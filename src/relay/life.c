@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/counter.h"
+#include "relay/carry.h"
 #include "relay/connect.h"
 #include "relay/early.h"
 #include "relay/ends.h"
@@ -27,11 +28,10 @@
  * changes a phase or ends a connection.
  */
 
-enum { BUDGET_BYTES = 1 << 20 };
-
 static void enter(struct conn *c, enum phase phase);
 static void settle(struct conn *c, const struct half *spoke_after_end);
 static void seek(struct conn *c, const void *bytes, size_t length);
+static void seek_kept(struct conn *c);
 static void end_or_say_sorry(struct conn *c, enum outcome outcome);
 static void serve_waiting(struct relay *relay, uint32_t group);
 
@@ -88,7 +88,7 @@ static void queue_expired(struct conn *c)
         life_end(c, c->is_held ? OUTCOME_NO_HOST : OUTCOME_QUEUE_TIMEOUT);
     else if (queue_first(c->relay, c->line) == c &&
              queue_next(c->relay, c->line, &slot) == QUEUE_OURS)
-        seek(c, NULL, 0);
+        seek_kept(c);
 }
 
 /* ---- phase: connect ---- */
@@ -113,7 +113,7 @@ static void next_host(struct conn *c, int error)
 {
     connect_fail(c, error);
     if (connect_may_retry(c))
-        seek(c, NULL, 0);
+        seek_kept(c);
     else
         life_end(c, OUTCOME_CONNECT_FAILED);
 }
@@ -201,7 +201,6 @@ static void end_without_host(struct conn *c, const void *bytes, size_t length)
 {
     struct group_line *line = c->way->line;
     bool is_tried = c->n_failed > 0 || c->had_shortage;
-    uint64_t unshown = 0;
 
     if (c->n_failed == 0 && c->may_pass && line->group.model->queue_timeout_ms > 0) {
         /* No host has failed, we have: when others end there are ports and descriptors again. */
@@ -209,10 +208,8 @@ static void end_without_host(struct conn *c, const void *bytes, size_t length)
         wait_in_line(c, false, bytes, length);
         return;
     }
-    if (!is_tried && group_may_complain(line->group.row, c->relay->now_ns, &unshown))
-        log_warning("service %s: group %s has no usable host (%llu more not shown)",
-                    c->service->model->name, line->group.model->name,
-                    (unsigned long long)unshown);
+    if (!is_tried)
+        seek_tell_none(c);
     end_or_say_sorry(c, is_tried ? OUTCOME_CONNECT_FAILED : OUTCOME_NO_HOST);
 }
 
@@ -241,6 +238,12 @@ static void seek(struct conn *c, const void *bytes, size_t length)
     }
 }
 
+/* What the client has sent is kept. */
+static void seek_kept(struct conn *c)
+{
+    seek(c, NULL, 0);
+}
+
 /* ---- phase: relay ---- */
 
 static uint64_t relay_due(const struct conn *c)
@@ -267,43 +270,10 @@ static void begin_closing(struct conn *c)
     enter(c, PHASE_CLOSING);
 }
 
-/* Moves what can be read at one half; the connection may be over afterwards. */
-static void pump(struct conn *c, struct half *from)
+static void end_if(struct conn *c, enum outcome outcome)
 {
-    uint64_t before = from->in_bytes;
-    enum tunnel_verdict verdict = tunnel_pump(c->relay, from, BUDGET_BYTES);
-
-    traffic_count(c, from, from->in_bytes - before);
-    traffic_uncork(c, from->peer);
-    switch (verdict) {
-    case TUNNEL_GOING:
-        break;
-    case TUNNEL_READ_FAILED:
-        if (from->is_client)
-            life_end(c, OUTCOME_CLIENT_RESET);
-        else
-            from->eof = from->broken = true;
-        break;
-    case TUNNEL_WRITE_FAILED:
-        if (!from->is_client)
-            life_end(c, OUTCOME_CLIENT_RESET);
-        else
-            c->host.broken = true;
-        break;
-    }
-}
-
-static void flush(struct conn *c, struct half *from)
-{
-    if (tunnel_flush(c->relay, from) == TUNNEL_WRITE_FAILED) {
-        if (from->is_client)
-            c->host.broken = true;
-        else
-            life_end(c, OUTCOME_CLIENT_RESET);
-        return;
-    }
-    c->active_ns = c->relay->now_ns;
-    traffic_uncork(c, from->peer);
+    if (outcome != OUTCOME_OPEN)
+        life_end(c, outcome);
 }
 
 static void relay_ready(struct conn *c, struct half *half, int revents)
@@ -311,9 +281,9 @@ static void relay_ready(struct conn *c, struct half *half, int revents)
     bool spoke_after_end = half->eof;
 
     if ((revents & EV_WRITE) != 0 && tunnel_holds(half->peer))
-        flush(c, half->peer);
+        end_if(c, carry_kept(c, half->peer));
     if (!is_over(c) && (revents & EV_READ) != 0 && watch_may_read(half))
-        pump(c, half);
+        end_if(c, carry(c, half));
     settle(c, spoke_after_end ? half : NULL);
 }
 
@@ -328,7 +298,7 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
         /* Nothing more goes there, but what it sent before it broke may still be read. */
         tunnel_drop(c->relay, client);
         if (watch_may_read(host))
-            pump(c, host);
+            end_if(c, carry(c, host));
         if (is_over(c))
             return;
         if (host->eof) {
@@ -474,19 +444,7 @@ void life_start(struct relay *relay, const struct life_arrival *arrival)
         life_end(c, outcome);
         return;
     }
-    /* Most clients speak first, and have: what is there now goes out with the connect. */
-    switch (
-        c->client.io->read(arrival->fd, NULL, relay->scratch, relay->scratch_bytes, &length)) {
-    case IO_OK:
-        c->client.in_bytes = length;
-        traffic_count_early(c, length);
-        break;
-    case IO_EOF:
-        c->client.eof = true;
-        break;
-    case IO_AGAIN:
-        break;
-    case IO_ERROR:
+    if (early_take(c, &length) == EARLY_RESET) {
         life_end(c, OUTCOME_CLIENT_RESET);
         return;
     }
@@ -495,34 +453,10 @@ void life_start(struct relay *relay, const struct life_arrival *arrival)
 
 /* ---- the one way out ---- */
 
-/*
- * Gives places to who waits in this worker's part of a line, for as long as it stands first over all
- * workers; then whoever does is told to look.
- */
-static void serve_line(struct relay *relay, uint32_t group)
-{
-    uint32_t slot;
-    enum queue_next next;
-
-    while ((next = queue_next(relay, group, &slot)) == QUEUE_OURS) {
-        struct conn *c = queue_first(relay, group);
-        seek(c, NULL, 0);
-        if (list_is_linked(&c->queue))
-            return;
-    }
-    if (next == QUEUE_THEIRS)
-        bells_ring(&relay->bells, slot);
-}
-
 /* A place came free in this group. */
 static void serve_waiting(struct relay *relay, uint32_t group)
 {
-    /* One that ends at once gives its place back here again: the outer call serves the line. */
-    if (relay->is_serving_line)
-        return;
-    relay->is_serving_line = true;
-    serve_line(relay, group);
-    relay->is_serving_line = false;
+    queue_serve(relay, group, seek_kept);
 }
 
 static void give_place_back(struct conn *c)
@@ -560,13 +494,7 @@ void life_end(struct conn *c, enum outcome outcome)
 
 void life_look_again(struct relay *relay)
 {
-    if (!relay->is_serving_line) {
-        relay->is_serving_line = true;
-        LIST_FOREACH_SAFE(node, after, &relay->busy_lines)
-            serve_line(relay,
-                       (uint32_t)(container_of(node, struct queue_line, busy) - relay->lines));
-        relay->is_serving_line = false;
-    }
+    queue_serve_all(relay, seek_kept);
     report_serve(relay, life_end);
     if (!sweep_is_due(relay))
         return;

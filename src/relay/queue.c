@@ -77,6 +77,42 @@ enum queue_next queue_next(const struct relay *relay, uint32_t group, uint32_t *
     return *slot_out == relay->slot ? QUEUE_OURS : QUEUE_THEIRS;
 }
 
+static void serve_line(struct relay *relay, uint32_t group, void (*go_on)(struct conn *c))
+{
+    uint32_t slot;
+    enum queue_next next;
+
+    while ((next = queue_next(relay, group, &slot)) == QUEUE_OURS) {
+        struct conn *c = queue_first(relay, group);
+        go_on(c);
+        if (list_is_linked(&c->queue))
+            return;
+    }
+    if (next == QUEUE_THEIRS)
+        bells_ring(&relay->bells, slot);
+}
+
+void queue_serve(struct relay *relay, uint32_t group, void (*go_on)(struct conn *c))
+{
+    if (relay->is_serving_line)
+        return;
+    relay->is_serving_line = true;
+    serve_line(relay, group, go_on);
+    relay->is_serving_line = false;
+}
+
+void queue_serve_all(struct relay *relay, void (*go_on)(struct conn *c))
+{
+    if (relay->is_serving_line)
+        return;
+    relay->is_serving_line = true;
+    LIST_FOREACH_SAFE(node, after, &relay->busy_lines)
+        serve_line(relay,
+                   (uint32_t)(container_of(node, struct queue_line, busy) - relay->lines),
+                   go_on);
+    relay->is_serving_line = false;
+}
+
 int64_t queue_limit_ms(const struct conn *c)
 {
     return c->is_held ? c->service->model->when_no_host.hold_ms

@@ -142,3 +142,13 @@ void seek_learn(const struct conn *c)
     stick_put(c->relay->segment, key_of(c, &client), group->hosts[c->target].number,
               c->relay->now_ns, group->model->sticky_ms);
 }
+
+void seek_tell_none(const struct conn *c)
+{
+    const struct group *group = &c->way->line->group;
+    uint64_t unshown = 0;
+
+    if (group_may_complain(group->row, c->relay->now_ns, &unshown))
+        log_warning("service %s: group %s has no usable host (%llu more not shown)",
+                    c->service->model->name, group->model->name, (unsigned long long)unshown);
+}
