@@ -42,7 +42,13 @@ void log_to_syslog(int facility);
 /* As log_to_syslog, with the datagrams sent to the unix socket at path (at most 107 bytes). */
 void log_to_syslog_at(const char *path, int facility);
 
-/* The descriptor given last with log_to_fd, -1 for syslog. */
+/*
+ * Lines go as datagrams in the form of RFC 5424 through a connected non-blocking socket, which stays the
+ * caller's. That an earlier one reached nobody is told at a later one: it counts as dropped.
+ */
+void log_to_server(int fd, int facility);
+
+/* The descriptor given last with log_to_fd, -1 for syslog and servers. */
 int log_fd(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -17,7 +17,7 @@ struct origin {
 };
 
 enum protocol { PROTOCOL_TCP, PROTOCOL_UDP };
-enum log_kind { LOGS_OFF, LOGS_STDERR, LOGS_SYSLOG, LOGS_FILE };
+enum log_kind { LOGS_OFF, LOGS_STDERR, LOGS_SYSLOG, LOGS_SYSLOG_UDP, LOGS_FILE };
 enum access_format { ACCESS_TEXT, ACCESS_JSON };
 enum scheduler_kind {
     SCHEDULER_ROUNDROBIN,
@@ -83,8 +83,9 @@ struct model_prefixes {
 /* log, access_log */
 struct log_target {
     enum log_kind kind;
-    int facility;     /* LOGS_SYSLOG: as LOG_DAEMON */
-    const char *path; /* LOGS_FILE: absolute */
+    int facility;       /* LOGS_SYSLOG, LOGS_SYSLOG_UDP: as LOG_DAEMON */
+    const char *path;   /* LOGS_FILE: absolute */
+    struct addr server; /* LOGS_SYSLOG_UDP */
 };
 
 struct model_global {
@@ -97,7 +98,9 @@ struct model_global {
     int64_t log_level; /* enum log_level */
     struct log_target access_log;
     enum access_format access_format;
-    int64_t max_connections; /* per worker; 0 = by the descriptor limit */
+    bool access_start;          /* a line also when a connection has its host */
+    int64_t access_interval_ms; /* and every so long; 0 = none */
+    int64_t max_connections;    /* per worker; 0 = by the descriptor limit */
     int64_t stuck_timeout_ms, adopt_timeout_ms, drain_timeout_ms;
     enum poller poller;
     int64_t spin_ns;                       /* 0 = sleep at once */

@@ -58,7 +58,7 @@ struct value_kind {
 extern const struct value_kind value_bool, value_number, value_duration, value_spin,
     value_percent, value_rate, value_workers;
 extern const struct value_kind value_word, value_text, value_name, value_path,
-    value_socket_path, value_log, value_access_log, value_reference;
+    value_socket_path, value_reference;
 extern const struct value_kind value_pattern; /* include: read by the reader, no field */
 extern const struct value_kind
     value_other; /* of later issues: text compared with the default */
@@ -77,6 +77,14 @@ bool value_find_group(struct value_context *context, const char *name, size_t *i
 
 /* quotes_split, with the sentence in the context's why. */
 bool value_split(struct value_context *context, const char *value, struct quotes_words *words);
+
+/*
+ * One text without control bytes.
+ * most  bytes, where the row has no bound of its own
+ * False with a sentence in the context's why.
+ */
+bool value_take_printable(struct value_context *context, const char *value, size_t most,
+                          const char **text);
 
 /* As value_resolve_path, refusing what would be longer than most bytes or name a folder. */
 bool value_take_path(struct value_context *context, const char *text, size_t most,

@@ -12,16 +12,19 @@ enum line_sink_kind {
     LINES_KEPT,     /* nobody has said yet where they go: they stay in the pipe */
     LINES_UNWANTED, /* the log is off */
     LINES_TO_FD,
-    LINES_TO_SYSLOG
+    LINES_TO_SYSLOG,
+    LINES_TO_SERVER
 };
 
 /* Used by one thread. Zero keeps the lines. */
 struct line_sink {
     enum line_sink_kind kind;
-    int fd;                  /* owned; -1 = syslog is not connected */
-    size_t most_bytes;       /* LINES_TO_FD: in one write */
-    bool is_torn;            /* the last line written has no end yet */
-    int facility;            /* LINES_TO_SYSLOG */
+    int fd;               /* owned; -1 = syslog is not connected */
+    size_t most_bytes;    /* LINES_TO_FD: in one write */
+    bool is_torn;         /* the last line written has no end yet */
+    int facility;         /* LINES_TO_SYSLOG, LINES_TO_SERVER */
+    const char *word;     /* LINES_TO_SERVER: the kind of message; static text */
+    uint64_t n_unreached; /* LINES_TO_SERVER: lines that were taken and have reached nobody */
     struct sockaddr_un path; /* of the syslog daemon's socket */
     uint64_t retry_ns;       /* no new connection before */
 };
@@ -37,6 +40,13 @@ void line_sink_to_fd(struct line_sink *sink, int fd);
 
 /* Datagrams to the unix socket at path, which is "/dev/log" but in tests. */
 void line_sink_to_syslog(struct line_sink *sink, int facility, const char *path);
+
+/*
+ * Datagrams to a syslog server, in the form of RFC 5424.
+ * fd    a connected non-blocking socket, taken over
+ * word  the kind of message; static text
+ */
+void line_sink_to_server(struct line_sink *sink, int fd, int facility, const char *word);
 
 /*
  * Writes some of the lines, never waiting but for a disk.

@@ -10,7 +10,7 @@
 
 /* One of the two, and what was last said about it. */
 struct log_end {
-    const char *word;
+    const char *word, *kind; /* for people, for syslog servers */
     struct log_writer *writer;
     int error_told;
     uint64_t lost_told;

@@ -10,8 +10,8 @@
 /* One opened target. Zero is none. */
 struct sink {
     enum log_kind kind;
-    int facility; /* LOGS_SYSLOG */
-    int fd;       /* LOGS_FILE: owned; LOGS_STDERR: 2; else meaningless */
+    int facility; /* LOGS_SYSLOG, LOGS_SYSLOG_UDP */
+    int fd;       /* LOGS_FILE, LOGS_SYSLOG_UDP (connected): owned; LOGS_STDERR: 2; else -1 */
 };
 
 /* The targets of one configuration. Zero is none. */

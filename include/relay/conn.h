@@ -71,12 +71,13 @@ struct conn {
     bool has_claim;   /* a place at target is claimed */
     bool
         is_spilled; /* its stuck host had no place: it is not to be forgotten for this one's sake */
-    bool is_recalled;  /* the stick table sent it to its host */
-    bool is_held;      /* waits for any usable host, not for a place at one */
-    bool had_shortage; /* a connect failed for want of something of our own */
-    bool may_pass;     /* of ports or descriptors, which others will give back */
-    uint8_t n_failed;  /* attempts that hosts have failed, over all groups */
-    uint8_t n_tried;   /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */
+    bool is_recalled;     /* the stick table sent it to its host */
+    bool is_held;         /* waits for any usable host, not for a place at one */
+    bool had_shortage;    /* a connect failed for want of something of our own */
+    bool may_pass;        /* of ports or descriptors, which others will give back */
+    uint32_t n_intervals; /* of access_interval that the access log has had a line for */
+    uint8_t n_failed;     /* attempts that hosts have failed, over all groups */
+    uint8_t n_tried; /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */
     uint16_t tried[PICK_MOST_TRIED];
 };
 

@@ -63,7 +63,8 @@ struct message {
 struct logs {
     uint32_t has_log_sink,
         has_access_sink; /* a descriptor for each that is set, in this order */
-    int32_t log_facility, access_facility; /* syslog facility, -1 = not syslog */
+    /* Syslog facility, -1 = not syslog; with a descriptor: that of datagrams to a server. */
+    int32_t log_facility, access_facility;
 };
 
 /*

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/syslog5424.h"
 
 /*
  * A text goes through three steps: fold (log_write) drops repetitions, compose puts time,
@@ -43,7 +44,8 @@ static const int syslog_severities[] = {
 static struct {
     char name[NAME_BYTES];
     enum log_level level;
-    int fd;                         /* target; -1: syslog */
+    int fd;                         /* target; -1: syslog, or a server */
+    int server_fd;                  /* the caller's; -1: none */
     int facility;                   /* of syslog */
     struct sockaddr_un syslog_path; /* where the datagrams go */
     int syslog_fd;                  /* ours; -1 while not connected */
@@ -53,7 +55,11 @@ static struct {
     bool has_last;
     uint64_t repeats; /* of the last text, not yet told */
     uint64_t dropped;
-} state = {.name = "gaidaros", .level = LEVEL_INFO, .fd = STDERR_FILENO, .syslog_fd = -1};
+} state = {.name = "gaidaros",
+           .level = LEVEL_INFO,
+           .fd = STDERR_FILENO,
+           .server_fd = -1,
+           .syslog_fd = -1};
 
 void log_set_name(const char *name)
 {
@@ -81,6 +87,14 @@ void log_to_fd(int fd)
 {
     close_syslog();
     state.fd = fd;
+    state.server_fd = -1;
+}
+
+void log_to_server(int fd, int facility)
+{
+    log_to_fd(-1);
+    state.server_fd = fd;
+    state.facility = facility;
 }
 
 void log_to_syslog(int facility)
@@ -90,8 +104,7 @@ void log_to_syslog(int facility)
 
 void log_to_syslog_at(const char *path, int facility)
 {
-    close_syslog();
-    state.fd = -1;
+    log_to_fd(-1);
     state.facility = facility;
     state.syslog_retry_ns = 0;
     state.syslog_path = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -154,6 +167,17 @@ static bool deliver_to_syslog(const char *line, size_t length)
     return false;
 }
 
+/* The fault of an earlier datagram is told once, by the send after it. */
+static bool deliver_to_server(const char *line, size_t length)
+{
+    ssize_t sent = send(state.server_fd, line, length, MSG_NOSIGNAL);
+    if (sent < 0 && errno == ECONNREFUSED) {
+        state.dropped++;
+        sent = send(state.server_fd, line, length, MSG_NOSIGNAL);
+    }
+    return sent == (ssize_t)length;
+}
+
 /* What stands before the text in a line of ours. Returns its length. */
 static size_t print_header(char *out, size_t capacity, enum log_level level)
 {
@@ -175,6 +199,15 @@ static size_t print_syslog_header(char *out, size_t capacity, enum log_level lev
                             state.facility | syslog_severities[level], months[local.tm_mon],
                             local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
                             (int)getpid(), state.name);
+}
+
+static size_t print_server_header(char *out, size_t capacity, enum log_level level)
+{
+    char when[CLOCK_TEXT_BYTES], prefix[SYSLOG5424_HEADER_BYTES];
+    clock_print_utc(when, clock_wall_ns());
+    syslog5424_print(prefix, state.facility | syslog_severities[level], when, (int)getpid(),
+                     "log");
+    return (size_t)snprintf(out, capacity, "%s%s: ", prefix, state.name);
 }
 
 /*
@@ -212,7 +245,11 @@ static bool emit(enum log_level level, const char *text)
 {
     char line[LOG_LINE_BYTES];
     bool delivered;
-    if (state.fd < 0) {
+    if (state.server_fd >= 0) {
+        size_t length = print_server_header(line, sizeof line, level);
+        length = add_text(line, length, sizeof line, text);
+        delivered = deliver_to_server(line, length);
+    } else if (state.fd < 0) {
         size_t length = print_syslog_header(line, sizeof line, level);
         length = add_text(line, length, sizeof line, text);
         delivered = deliver_to_syslog(line, length);

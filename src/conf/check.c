@@ -10,6 +10,8 @@
 #include "conf/directives.h"
 #include "conf/names.h"
 
+enum { ACCESS_INTERVAL_LEAST_MS = 1000 };
+
 struct check {
     const struct model *model;
     struct problems *problems;
@@ -62,6 +64,17 @@ static void check_timeouts(const struct check *check, const struct conf_section 
                  is_by_stuck ? stuck->key : adopt->key,
                  "%s (%" PRId64 " ms) must be less than %s (%" PRId64 " ms)", adopt->key,
                  values->adopt_timeout_ms, stuck->key, values->stuck_timeout_ms);
+}
+
+/* The wheel of limits would do; a log of so many lines helps nobody. */
+static void check_interval(const struct check *check, const struct conf_section *global)
+{
+    const struct directive *row =
+        DIRECTIVE_OF(SECTION_GLOBAL, model_global, access_interval_ms);
+    int64_t ms = check->model->global.access_interval_ms;
+    if (ms > 0 && ms < ACCESS_INTERVAL_LEAST_MS)
+        problems_add(check->problems, place(global, row), "global", row->key,
+                     "%" PRId64 " ms is too short: must be 0 or at least 1s", ms);
 }
 
 static void check_resolvers(const struct check *check, const struct conf_section *global)
@@ -520,6 +533,7 @@ void model_check(const struct model *model, struct problems *problems)
     warn_of_lost_stderr(&check, global);
     check_paths(&check, global);
     check_resolvers(&check, global);
+    check_interval(&check, global);
     for (const struct conf_section *section = model->store->first; section != NULL;
          section = section->next)
         if (section->kind == SECTION_SERVICE && !section->is_duplicate)

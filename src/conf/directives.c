@@ -11,6 +11,7 @@
 #include "conf/certificate.h"
 #include "conf/clauses.h"
 #include "conf/endpoints.h"
+#include "conf/logtargets.h"
 #include "conf/networks.h"
 #include "conf/talk.h"
 #include "conf/users.h"
@@ -74,13 +75,17 @@ static const struct directive rows[] = {
     { SECTION_GLOBAL, "cache", &value_other, .def = "/var/lib/gaidaros", .is_later = true,
       .says = "Folder for fetched revocation lists and staples." },
     { SECTION_GLOBAL, "log", &value_log, FIELD(model_global, log), .def = "stderr",
-      .says = "Where messages go: stderr, syslog, syslog:FACILITY, or a file; in the background, where stderr leads nowhere, syslog stands in for it, with a warning. A fifo needs no reader: what it cannot take is dropped and counted." },
+      .says = "Where messages go: stderr, syslog, syslog:FACILITY, syslog@ADDRESS[:PORT][:FACILITY] (a syslog server, by UDP in the form of RFC 5424), or a file; in the background, where stderr leads nowhere, syslog stands in for it, with a warning. A fifo needs no reader: what it cannot take is dropped and counted." },
     { SECTION_GLOBAL, "log_level", &value_word, FIELD(model_global, log_level), .def = "info", WORDS(log_levels),
       .says = "Least urgent messages that are written." },
     { SECTION_GLOBAL, "access_log", &value_access_log, FIELD(model_global, access_log), .def = "off",
-      .says = "Where a line for each finished connection goes: off, syslog, syslog:FACILITY, or a file, which may be a fifo as for log." },
+      .says = "Where a line for each finished connection goes: off, syslog, syslog:FACILITY, syslog@ADDRESS[:PORT][:FACILITY], or a file, which may be a fifo as for log." },
     { SECTION_GLOBAL, "access_format", &value_word, FIELD(model_global, access_format), .def = "text", WORDS(access_formats),
       .says = "Form of the access log's lines." },
+    { SECTION_GLOBAL, "access_start", &value_bool, FIELD(model_global, access_start), .def = "no", .reach = REACH_NOW,
+      .says = "Write a line of the access log, with status=open, also when a connection has got its host." },
+    { SECTION_GLOBAL, "access_interval", &value_duration, FIELD(model_global, access_interval_ms), .def = "0", .min = "0", .max = "1d", .reach = REACH_NOW,
+      .says = "Write such a line for each connection that has lived for so long since its last one; 0 is never, 1s the shortest." },
     { SECTION_GLOBAL, "max_connections", &value_number, FIELD(model_global, max_connections), .def = "0", .min = "0", .max = "131072",
       .says = "Most connections that one worker holds at a time; 0 is what the file descriptor limit allows." },
     { SECTION_GLOBAL, "stick_entries", &value_number, FIELD(model_global, stick_entries), .def = "100000", .min = "1", .max = "100000000", .reach = REACH_RESTART,

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <syslog.h>
 
 #include "base/list.h"
 #include "base/units.h"
@@ -277,9 +276,8 @@ static bool has_control(const char *text)
     return false;
 }
 
-/* One text without control bytes, at most as many bytes as the row or the default allows. */
-static bool parse_printable(struct value_context *context, const char *value, size_t most,
-                            const char **text)
+bool value_take_printable(struct value_context *context, const char *value, size_t most,
+                          const char **text)
 {
     if (!unwrap(context, value, text))
         return false;
@@ -300,7 +298,7 @@ static bool parse_printable(struct value_context *context, const char *value, si
 static bool parse_text(struct value_context *context, const char *value, void *field)
 {
     const char *text;
-    if (!parse_printable(context, value, PATH_MAX - 1, &text))
+    if (!value_take_printable(context, value, PATH_MAX - 1, &text))
         return false;
     store_text(field, text);
     return true;
@@ -309,7 +307,7 @@ static bool parse_text(struct value_context *context, const char *value, void *f
 static bool parse_name(struct value_context *context, const char *value, void *field)
 {
     const char *text;
-    if (!parse_printable(context, value, NAME_BYTES, &text))
+    if (!value_take_printable(context, value, NAME_BYTES, &text))
         return false;
     if (strpbrk(text, " \t/") != NULL)
         return refuse_form(context, text);
@@ -374,7 +372,7 @@ static bool parse_path_up_to(struct value_context *context, const char *value, s
                              void *field)
 {
     const char *text, *path;
-    if (!parse_printable(context, value, PATH_MAX - 1, &text) ||
+    if (!value_take_printable(context, value, PATH_MAX - 1, &text) ||
         !value_take_path(context, text, most, &path))
         return false;
     store_text(field, path);
@@ -390,105 +388,6 @@ static bool parse_socket_path(struct value_context *context, const char *value, 
 {
     return parse_path_up_to(context, value, sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
                             field);
-}
-
-/* ---- where log lines go ---- */
-
-static const struct value_word facilities[] = {
-    {"daemon", LOG_DAEMON, false}, {"user", LOG_USER, false},     {"local0", LOG_LOCAL0, false},
-    {"local1", LOG_LOCAL1, false}, {"local2", LOG_LOCAL2, false}, {"local3", LOG_LOCAL3, false},
-    {"local4", LOG_LOCAL4, false}, {"local5", LOG_LOCAL5, false}, {"local6", LOG_LOCAL6, false},
-    {"local7", LOG_LOCAL7, false},
-};
-#define N_FACILITIES (sizeof facilities / sizeof facilities[0])
-
-static bool parse_facility(struct value_context *context, const char *word,
-                           struct log_target *target)
-{
-    for (size_t i = 0; i < N_FACILITIES; i++) {
-        if (strcmp(word, facilities[i].word) == 0) {
-            target->kind = LOGS_SYSLOG;
-            target->facility = (int)facilities[i].value;
-            return true;
-        }
-    }
-    text_printf(context->why, "\"%.*s\" is no syslog facility: must be one of", SHOWN_BYTES,
-                word);
-    for (size_t i = 0; i < N_FACILITIES; i++)
-        text_printf(context->why, " %s", facilities[i].word);
-    return false;
-}
-
-static bool parse_target(struct value_context *context, const char *value,
-                         const struct value_word *words, size_t n_words, void *field)
-{
-    struct log_target target = {.path = ""};
-    const char *text, *known[4];
-    if (!parse_printable(context, value, PATH_MAX - 1, &text))
-        return false;
-    for (size_t i = 0; i < n_words; i++) {
-        known[i] = words[i].word;
-        if (strcmp(text, known[i]) == 0) {
-            target.kind = (enum log_kind)words[i].value;
-            target.facility = target.kind == LOGS_SYSLOG ? LOG_DAEMON : 0;
-            memcpy(field, &target, sizeof target);
-            return true;
-        }
-    }
-    if (strncmp(text, "syslog:", 7) == 0) {
-        if (!parse_facility(context, text + 7, &target))
-            return false;
-        memcpy(field, &target, sizeof target);
-        return true;
-    }
-    /* A bare word is more likely a slip than a file: a file's name has a '/' or a '.'. */
-    if (text[0] == '\0' || strpbrk(text, "/.") == NULL) {
-        const char *nearest = text_nearest(text, known, n_words);
-        refuse_form(context, text);
-        if (nearest != NULL)
-            text_printf(context->why, ": did you mean %s?", nearest);
-        return false;
-    }
-    target.kind = LOGS_FILE;
-    if (!value_take_path(context, text, PATH_MAX - 1, &target.path))
-        return false;
-    memcpy(field, &target, sizeof target);
-    return true;
-}
-
-static bool parse_log(struct value_context *context, const char *value, void *field)
-{
-    static const struct value_word words[] = {{"stderr", LOGS_STDERR, false},
-                                              {"syslog", LOGS_SYSLOG, false}};
-    return parse_target(context, value, words, 2, field);
-}
-
-static bool parse_access_log(struct value_context *context, const char *value, void *field)
-{
-    static const struct value_word words[] = {{"off", LOGS_OFF, false},
-                                              {"syslog", LOGS_SYSLOG, false}};
-    return parse_target(context, value, words, 2, field);
-}
-
-static void print_target(struct text *out, const struct model *model,
-                         const struct directive *row, const void *field)
-{
-    (void)model;
-    (void)row;
-    struct log_target target;
-    memcpy(&target, field, sizeof target);
-    if (target.kind == LOGS_FILE) {
-        quotes_add_text(out, target.path);
-        return;
-    }
-    if (target.kind != LOGS_SYSLOG) {
-        text_add(out, target.kind == LOGS_OFF ? "off" : "stderr");
-        return;
-    }
-    text_add(out, "syslog");
-    for (size_t i = 0; i < N_FACILITIES; i++)
-        if (facilities[i].value == target.facility && target.facility != LOG_DAEMON)
-            text_printf(out, ":%s", facilities[i].word);
 }
 
 /* ---- the group of a service ---- */
@@ -565,8 +464,6 @@ const struct value_kind value_text = { .noun = "text", .form = "a text", .parse 
 const struct value_kind value_name = { .noun = "name", .form = "a name", .parse = parse_name, .print = print_text };
 const struct value_kind value_path = { .noun = "path", .form = "a path", .parse = parse_path, .print = print_text };
 const struct value_kind value_socket_path = { .noun = "path", .form = "a path", .parse = parse_socket_path, .print = print_text };
-const struct value_kind value_log = { .noun = "target", .form = "stderr, syslog, syslog:FACILITY or a path", .parse = parse_log, .print = print_target };
-const struct value_kind value_access_log = { .noun = "target", .form = "off, syslog, syslog:FACILITY or a path", .parse = parse_access_log, .print = print_target };
 const struct value_kind value_reference = { .noun = "group", .form = "a group's name", .parse = parse_reference, .print = print_reference };
 const struct value_kind value_pattern = { .noun = "path or pattern", .form = "a path or a pattern", .parse = parse_nothing, .print = print_nothing };
 const struct value_kind value_other = { .noun = "value", .form = "a value", .is_words = true, .parse = parse_nothing, .print = print_nothing };

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/syslog5424.h"
 
 enum { RETRY_S = 1, SYSLOG_LINE_BYTES = 8192, FILE_WRITE_BYTES = 65536 };
 
@@ -34,9 +35,15 @@ void line_sink_to_syslog(struct line_sink *sink, int facility, const char *path)
     snprintf(sink->path.sun_path, sizeof sink->path.sun_path, "%s", path);
 }
 
+void line_sink_to_server(struct line_sink *sink, int fd, int facility, const char *word)
+{
+    *sink = (struct line_sink){
+        .kind = LINES_TO_SERVER, .fd = fd, .facility = facility, .word = word};
+}
+
 void line_sink_fini(struct line_sink *sink)
 {
-    if ((sink->kind == LINES_TO_FD || sink->kind == LINES_TO_SYSLOG) && sink->fd >= 0)
+    if (sink->kind > LINES_UNWANTED && sink->fd >= 0)
         close(sink->fd);
     *sink = (struct line_sink){0};
 }
@@ -162,6 +169,54 @@ static size_t print_datagram(char out[SYSLOG_LINE_BYTES], int facility, const ch
     return n < SYSLOG_LINE_BYTES ? (size_t)n : SYSLOG_LINE_BYTES - 1;
 }
 
+/* When the line was made: it begins with the time, or has it as its first key. Else now. */
+static void find_time(char out[CLOCK_TEXT_BYTES], const char *line, size_t length)
+{
+    static const char key[] = "{\"time\":\"";
+    enum { TIME_BYTES = sizeof "2026-11-26T07:00:00.123Z" - 1 };
+    bool is_json = length > sizeof key && memcmp(line, key, sizeof key - 1) == 0;
+    const char *at = is_json ? line + sizeof key - 1 : line;
+    size_t left = length - (size_t)(at - line);
+    if (left > TIME_BYTES && at[10] == 'T' && at[TIME_BYTES - 1] == 'Z')
+        snprintf(out, CLOCK_TEXT_BYTES, "%.*s", TIME_BYTES, at);
+    else
+        clock_print_utc(out, clock_wall_ns());
+}
+
+static size_t print_5424(char out[SYSLOG_LINE_BYTES], const struct line_sink *sink,
+                         const char *line, size_t length)
+{
+    char when[CLOCK_TEXT_BYTES], head[SYSLOG5424_HEADER_BYTES];
+    struct line_parts parts = take_apart(line, length);
+    find_time(when, line, length);
+    syslog5424_print(head, sink->facility | parts.severity, when, parts.pid, sink->word);
+    bool has_name = parts.name != NULL;
+    int n = snprintf(out, SYSLOG_LINE_BYTES, "%s%.*s%s%.*s", head,
+                     has_name ? parts.name_length : 0, has_name ? parts.name : "",
+                     has_name ? ": " : "", parts.text_length, parts.text);
+    return n < SYSLOG_LINE_BYTES ? (size_t)n : SYSLOG_LINE_BYTES - 1;
+}
+
+/* One line, one datagram. That an earlier one has reached nobody is told once, by a later send. */
+static enum line_sink_verdict put_server(struct line_sink *sink, const char *bytes,
+                                         size_t length, size_t *taken)
+{
+    const char *end = memchr(bytes, '\n', length);
+    size_t line_length = end != NULL ? (size_t)(end - bytes) : length;
+    char datagram[SYSLOG_LINE_BYTES];
+    size_t n = print_5424(datagram, sink, bytes, line_length);
+    ssize_t sent = send(sink->fd, datagram, n, MSG_NOSIGNAL);
+    if (sent < 0 && errno == ECONNREFUSED) {
+        sink->n_unreached++;
+        sent = send(sink->fd, datagram, n, MSG_NOSIGNAL);
+    }
+    if (sent >= 0) {
+        *taken = end != NULL ? line_length + 1 : line_length;
+        return LINES_TAKEN;
+    }
+    return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? LINES_BUSY : LINES_LOST;
+}
+
 /* One line, one datagram. After a restart of the syslog daemon the old connection fails once. */
 static enum line_sink_verdict put_syslog(struct line_sink *sink, const char *bytes,
                                          size_t length, size_t *taken)
@@ -196,6 +251,8 @@ enum line_sink_verdict line_sink_put(struct line_sink *sink, const char *bytes, 
         return put_fd(sink, bytes, length, taken);
     case LINES_TO_SYSLOG:
         return put_syslog(sink, bytes, length, taken);
+    case LINES_TO_SERVER:
+        return put_server(sink, bytes, length, taken);
     case LINES_UNWANTED:
         *taken = length;
         return LINES_TAKEN;

@@ -39,7 +39,9 @@ static void on_writer_change(void *context)
 
 void logpair_init(struct logpair *pair, struct ev_loop *loop)
 {
-    *pair = (struct logpair){.loop = loop, .log.word = "log", .access.word = "access log"};
+    *pair = (struct logpair){.loop = loop,
+                             .log = {.word = "log", .kind = "log"},
+                             .access = {.word = "access log", .kind = "access"}};
     ev_async_init(&pair->changed, on_changed);
     pair->changed.data = pair;
     ev_async_start(loop, &pair->changed);
@@ -57,7 +59,9 @@ int logpair_start(struct logpair *pair, int log_fd, int access_fd)
 static void set_sink(struct log_end *end, int fd, int facility)
 {
     struct line_sink sink = {.kind = LINES_UNWANTED};
-    if (fd >= 0)
+    if (fd >= 0 && facility >= 0)
+        line_sink_to_server(&sink, fd, facility, end->kind);
+    else if (fd >= 0)
         line_sink_to_fd(&sink, fd);
     else if (facility >= 0)
         line_sink_to_syslog(&sink, facility, "/dev/log");

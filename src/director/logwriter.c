@@ -83,6 +83,15 @@ static void mend(struct log_writer *writer)
         writer->sink.is_torn = false;
 }
 
+/* Lines that the sink had taken and that went into the void. Returns how many more there are. */
+static uint64_t count_unreached(struct log_writer *writer)
+{
+    uint64_t n = writer->sink.n_unreached;
+    writer->sink.n_unreached = 0;
+    atomic_fetch_add(&writer->lost, n);
+    return n;
+}
+
 /* Hands whole lines to the sink until it has all, is busy or fails. */
 static void write_lines(struct log_writer *writer)
 {
@@ -94,7 +103,7 @@ static void write_lines(struct log_writer *writer)
         switch (line_sink_put(&writer->sink, writer->bytes, length, &taken)) {
         case LINES_TAKEN:
             forget(writer, taken);
-            set_error(writer, 0);
+            set_error(writer, count_unreached(writer) > 0 ? ECONNREFUSED : 0);
             break;
         case LINES_BUSY:
             writer->is_busy = true;

@@ -96,7 +96,12 @@ void greeting_drop(struct child *child, const struct listener_batch *batch)
 
 static int sink_for_director(const struct sink *sink)
 {
-    return sink->kind == LOGS_FILE || sink->kind == LOGS_STDERR ? sink->fd : -1;
+    return sink->kind == LOGS_OFF || sink->kind == LOGS_SYSLOG ? -1 : sink->fd;
+}
+
+static int32_t facility_of(const struct sink *sink)
+{
+    return sink->kind == LOGS_SYSLOG || sink->kind == LOGS_SYSLOG_UDP ? sink->facility : -1;
 }
 
 void greeting_send_logs(struct master *master)
@@ -104,7 +109,7 @@ void greeting_send_logs(struct master *master)
     struct child *director = &master->children.places[CHILD_DIRECTOR];
     const struct sinks *sinks = &master->sinks;
     const struct message message = {.kind = MSG_LOGS};
-    struct logs logs = {.log_facility = -1, .access_facility = -1};
+    struct logs logs = {0};
     int fds[2], n = 0;
     int log = sink_for_director(&sinks->log);
     int access = sink_for_director(&sinks->access);
@@ -116,10 +121,8 @@ void greeting_send_logs(struct master *master)
         logs.has_access_sink = 1;
         fds[n++] = access;
     }
-    if (sinks->log.kind == LOGS_SYSLOG)
-        logs.log_facility = sinks->log.facility;
-    if (sinks->access.kind == LOGS_SYSLOG)
-        logs.access_facility = sinks->access.facility;
+    logs.log_facility = facility_of(&sinks->log);
+    logs.access_facility = facility_of(&sinks->access);
     child_send(director, &message, &logs, sizeof logs, fds, n);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -50,27 +51,45 @@ static int open_file(const char *path, const char **why)
     return -1;
 }
 
+/* Where datagrams to a syslog server leave; nothing is sent yet. -1 with *why. */
+static int open_server(const struct addr *server, const char **why)
+{
+    int fd = socket(server->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, &server->any, server->length) == 0)
+        return fd;
+    *why = strerror(errno);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 static int open_sink(struct sink *sink, const struct log_target *target,
                      const struct model *model, const struct directive *row,
                      struct problems *problems)
 {
     *sink = (struct sink){.kind = target->kind, .facility = target->facility};
     sink->fd = target->kind == LOGS_STDERR ? STDERR_FILENO : -1;
-    if (target->kind != LOGS_FILE)
+    if (target->kind != LOGS_FILE && target->kind != LOGS_SYSLOG_UDP)
         return 0;
-    const char *why = NULL;
-    sink->fd = open_file(target->path, &why);
+    const char *why = NULL, *name = target->path;
+    char server[ADDR_TEXT_BYTES];
+    if (target->kind == LOGS_FILE)
+        sink->fd = open_file(target->path, &why);
+    else
+        sink->fd = open_server(&target->server, &why);
     if (sink->fd >= 0)
         return 0;
+    if (target->kind == LOGS_SYSLOG_UDP)
+        name = addr_print(server, &target->server);
     const struct origin origin = store_global_origin(model->store, row);
-    problems_add(problems, &origin, "global", row->key, "%s %s", target->path, why);
+    problems_add(problems, &origin, "global", row->key, "%s %s", name, why);
     *sink = (struct sink){0};
     return -1;
 }
 
 static void close_sink(struct sink *sink)
 {
-    if (sink->kind == LOGS_FILE)
+    if (sink->kind == LOGS_FILE || sink->kind == LOGS_SYSLOG_UDP)
         close(sink->fd);
     *sink = (struct sink){0};
 }
@@ -112,6 +131,8 @@ void sinks_use(const struct sinks *sinks)
 {
     if (sinks->log.kind == LOGS_SYSLOG)
         log_to_syslog(sinks->log.facility);
+    else if (sinks->log.kind == LOGS_SYSLOG_UDP)
+        log_to_server(sinks->log.fd, sinks->log.facility);
     else
         log_to_fd(sinks->log.fd);
 }

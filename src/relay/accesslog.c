@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The access log of a worker: one line per ended connection, written in batches to a pipe. */
+/* The access log of a worker: a line for each connection that ends, begins or goes on, written in batches to a pipe. */
 #include "relay/accesslog.h"
 
 #include <inttypes.h>
@@ -30,15 +30,19 @@ struct line {
     char time[CLOCK_TEXT_BYTES], client[ADDR_TEXT_BYTES];
     const char *service, *group, *host, *status;
     uint64_t bytes_in, bytes_out, connect_ms, duration_ms;
+    uint64_t id; /* 0 = not told: each connection has one line alone */
 };
 
 static void print_text(struct text *out, const struct line *line)
 {
     text_printf(out,
                 "%s %s %s %s %s status=%s bytes_in=%" PRIu64 " bytes_out=%" PRIu64
-                " connect_ms=%" PRIu64 " duration_ms=%" PRIu64 " sni=-\n",
+                " connect_ms=%" PRIu64 " duration_ms=%" PRIu64 " sni=-",
                 line->time, line->client, line->service, line->group, line->host, line->status,
                 line->bytes_in, line->bytes_out, line->connect_ms, line->duration_ms);
+    if (line->id != 0)
+        text_printf(out, " id=%" PRIu64, line->id);
+    text_add(out, "\n");
 }
 
 /* A name is any bytes but blanks and control characters, so it may hold quotes and no UTF-8. */
@@ -53,15 +57,27 @@ static void print_json(struct text *out, const struct line *line)
     text_add_json(out, line->host);
     text_printf(out,
                 ",\"status\":\"%s\",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
-                ",\"connect_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"sni\":\"\"}\n",
+                ",\"connect_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"sni\":\"\"",
                 line->status, line->bytes_in, line->bytes_out, line->connect_ms,
                 line->duration_ms);
+    if (line->id != 0)
+        text_printf(out, ",\"id\":%" PRIu64, line->id);
+    text_add(out, "}\n");
+}
+
+/* Of a connection with several lines: what they have in common. */
+static uint64_t id_of(const struct conn *c)
+{
+    const struct model_global *global = &c->generation->model->global;
+    bool has_more = global->access_start || global->access_interval_ms > 0;
+    return has_more ? atomic_load_explicit(&admit_row(c)->id, memory_order_relaxed) : 0;
 }
 
 static void fill(struct line *line, const struct conn *c)
 {
     const struct group *group = &c->way->line->group;
 
+    line->id = id_of(c);
     clock_print_utc(line->time, clock_wall_ns());
     struct addr client;
     admit_read_client(c, &client);
@@ -99,6 +115,29 @@ void access_log_add(struct access_log *log, const struct conn *c)
     memcpy(log->bytes + log->length, out->at, out->length);
     log->length += out->length;
     log->lines++;
+}
+
+void access_log_start(struct access_log *log, const struct conn *c)
+{
+    if (c->generation->model->global.access_start)
+        access_log_add(log, c);
+}
+
+uint64_t access_log_due(const struct conn *c)
+{
+    const struct model_global *global = &c->generation->model->global;
+    if (global->access_interval_ms == 0 || global->access_log.kind == LOGS_OFF)
+        return UINT64_MAX;
+    return deadline_after(c->since_ns,
+                          global->access_interval_ms * ((int64_t)c->n_intervals + 1));
+}
+
+void access_log_go_on(struct access_log *log, struct conn *c)
+{
+    uint64_t interval_ns =
+        (uint64_t)c->generation->model->global.access_interval_ms * CLOCK_NS_PER_MS;
+    c->n_intervals = (uint32_t)((c->relay->now_ns - c->since_ns) / interval_ns);
+    access_log_add(log, c);
 }
 
 void access_log_fini(struct access_log *log)

@@ -105,6 +105,7 @@ static void begin_relay(struct conn *c)
     c->active_ns = c->relay->now_ns;
     if (tunnel_flush(c->relay, &c->client) == TUNNEL_WRITE_FAILED)
         c->host.broken = true;
+    access_log_start(&c->relay->access, c);
     traffic_begin(c); /* last: it pushes out what the host's cork would hold back */
     settle(c, NULL);
 }
@@ -246,7 +247,7 @@ static void seek_kept(struct conn *c)
 
 /* ---- phase: relay ---- */
 
-static uint64_t relay_due(const struct conn *c)
+static uint64_t relay_limit(const struct conn *c)
 {
     const struct model_service *model = c->service->model;
     bool is_half_closed = c->client.eof || c->host.eof;
@@ -255,8 +256,18 @@ static uint64_t relay_due(const struct conn *c)
     return c->end_ns != 0 && c->end_ns < due_ns ? c->end_ns : due_ns;
 }
 
+static uint64_t relay_due(const struct conn *c)
+{
+    uint64_t limit_ns = relay_limit(c), line_ns = access_log_due(c);
+    return line_ns < limit_ns ? line_ns : limit_ns;
+}
+
 static void relay_expired(struct conn *c)
 {
+    if (relay_limit(c) > c->relay->now_ns) {
+        access_log_go_on(&c->relay->access, c);
+        return;
+    }
     bool is_lifetime = c->end_ns != 0 && c->relay->now_ns >= c->end_ns;
     life_end(c, is_lifetime ? OUTCOME_LIFETIME : OUTCOME_IDLE);
 }

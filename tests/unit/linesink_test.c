@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,70 @@ static void restarted_syslog_is_found_again(void **state)
     line_sink_fini(&sink);
 }
 
+/* Two UDP sockets of this machine: fds[0] hears what fds[1] sends. */
+static void open_datagrams(int fds[2])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    for (int i = 0; i < 2; i++) {
+        fds[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_true(fds[i] >= 0);
+    }
+    assert_int_equal(bind(fds[0], (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(getsockname(fds[0], (struct sockaddr *)&at, &length), 0);
+    assert_int_equal(connect(fds[1], (struct sockaddr *)&at, sizeof at), 0);
+}
+
+static void server_gets_rfc_5424(void **state)
+{
+    (void)state;
+    struct line_sink sink;
+    int fds[2];
+    size_t taken;
+    char got[1024], wanted[512], name[256];
+    const char *json = "{\"time\":\"2026-11-22T07:00:00.456Z\",\"x\":1}\n";
+    open_datagrams(fds);
+    assert_int_equal(gethostname(name, sizeof name), 0);
+    line_sink_to_server(&sink, fds[1], LOG_LOCAL1, "log");
+    assert_int_equal(line_sink_put(&sink, LINE, strlen(LINE), &taken), LINES_TAKEN);
+    assert_int_equal(taken, strlen(LINE));
+    ssize_t n = recv(fds[0], got, sizeof got - 1, 0);
+    assert_true(n > 0);
+    got[n] = '\0';
+    snprintf(
+        wanted, sizeof wanted,
+        "<%d>1 2026-11-22T07:00:00.123Z %.128s gaidaros 4711 log - worker 2: it [x]: is late",
+        LOG_LOCAL1 | LOG_WARNING, name);
+    assert_string_equal(got, wanted);
+    assert_int_equal(line_sink_put(&sink, json, strlen(json), &taken), LINES_TAKEN);
+    n = recv(fds[0], got, sizeof got - 1, 0);
+    assert_true(n > 0);
+    got[n] = '\0';
+    snprintf(wanted, sizeof wanted,
+             "<%d>1 2026-11-22T07:00:00.456Z %.128s gaidaros %d log - {\"time\":",
+             LOG_LOCAL1 | LOG_INFO, name, (int)getpid());
+    assert_memory_equal(got, wanted, strlen(wanted));
+    line_sink_fini(&sink);
+    close(fds[0]);
+}
+
+static void datagrams_that_reach_nobody_are_counted(void **state)
+{
+    (void)state;
+    struct line_sink sink;
+    int fds[2];
+    size_t taken;
+    open_datagrams(fds);
+    close(fds[0]);
+    line_sink_to_server(&sink, fds[1], LOG_DAEMON, "log");
+    /* Each send tells that the one before has reached nobody. */
+    for (uint64_t i = 0; i < 5; i++) {
+        assert_int_equal(line_sink_put(&sink, "a\n", 2, &taken), LINES_TAKEN);
+        assert_int_equal(sink.n_unreached, i);
+    }
+    line_sink_fini(&sink);
+}
+
 #define SYSLOG_TEST(name) cmocka_unit_test_setup_teardown(name, open_listener, close_listener)
 
 int main(void)
@@ -209,6 +274,8 @@ int main(void)
         SYSLOG_TEST(access_line_becomes_a_datagram_as_it_is),
         SYSLOG_TEST(stopped_syslog_is_busy_not_waited_for),
         SYSLOG_TEST(restarted_syslog_is_found_again),
+        cmocka_unit_test(server_gets_rfc_5424),
+        cmocka_unit_test(datagrams_that_reach_nobody_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
