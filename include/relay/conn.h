@@ -75,6 +75,10 @@ struct conn {
     bool is_held;         /* waits for any usable host, not for a place at one */
     bool had_shortage;    /* a connect failed for want of something of our own */
     bool may_pass;        /* of ports or descriptors, which others will give back */
+    uint32_t waited_ms;   /* in the queue, the last time */
+    bool is_standby;      /* a group that comes before way had nobody to take it: */
+    bool was_full;        /* no place, rather than no usable host */
+    uint8_t failed_with;  /* errno of the last attempt that a host has failed */
     uint32_t n_intervals; /* of access_interval that the access log has had a line for */
     uint8_t n_failed;     /* attempts that hosts have failed, over all groups */
     uint8_t n_tried; /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */

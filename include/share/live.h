@@ -38,6 +38,12 @@ struct live_traffic {
     _Atomic uint64_t active_ns; /* monotonic; 0 = no byte yet */
 };
 
+/*
+ * Ids are unique over all workers and over a slot's earlier ones: the slot and one above a shift, then a count. They stay
+ * below 2^53, for JSON's sake.
+ */
+#define LIVE_ID_SLOT_SHIFT 40
+
 /* The row of a worker. */
 struct live_row *live_row(const struct segment *segment, uint32_t slot, uint32_t n);
 struct live_traffic *live_traffic(const struct segment *segment, uint32_t slot, uint32_t n);

@@ -228,8 +228,12 @@ static void go_on(struct connection_list *list)
         }
         add_row(list, list->slot, list->row++);
     }
-    if (list->slot < n_slots)
+    if (list->slot < n_slots) {
+        /* Of none of these there is anything to tell: a blank, so that the loop is given back. */
+        if (list->ready.length == 0)
+            text_add(&list->ready, "\n");
         return;
+    }
     text_add(&list->ready, "]}\n");
     list->is_ended = true;
 }

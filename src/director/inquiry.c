@@ -189,13 +189,14 @@ static void want(struct inquiries *inquiries, struct inquiry *inquiry, uint32_t 
 static uint32_t find_slot(const struct segment *segment, uint64_t id)
 {
     uint32_t n_slots = segment_used(&segment->daemon->slots_used, SEGMENT_SLOTS);
-    for (uint32_t slot = 0; slot < n_slots; slot++) {
-        uint32_t n = segment_used(&segment->slots[slot].live_used, SEGMENT_LIVE);
-        for (uint32_t i = 0; i < n; i++)
-            if (atomic_load_explicit(&live_row(segment, slot, i)->id, memory_order_relaxed) ==
-                id)
-                return slot;
-    }
+    uint64_t slot = (id >> LIVE_ID_SLOT_SHIFT) - 1; /* of an id that is none: too high */
+    if (slot >= n_slots)
+        return SEGMENT_SLOTS;
+    uint32_t n = segment_used(&segment->slots[slot].live_used, SEGMENT_LIVE);
+    for (uint32_t i = 0; i < n; i++)
+        if (atomic_load_explicit(&live_row(segment, (uint32_t)slot, i)->id,
+                                 memory_order_relaxed) == id)
+            return (uint32_t)slot;
     return SEGMENT_SLOTS;
 }
 

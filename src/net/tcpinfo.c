@@ -39,6 +39,7 @@ int tcp_figures_read(int fd, struct tcp_figures *out)
     out->retransmits = info.tcpi_total_retrans;
     out->unacked = info.tcpi_unacked;
     out->lost = info.tcpi_lost;
+    out->silent_ms = info.tcpi_last_ack_recv;
     out->cwnd = info.tcpi_snd_cwnd;
     out->send_queue = queued > 0 ? (uint32_t)queued : 0;
     out->receive_queue = waiting > 0 ? (uint32_t)waiting : 0;

@@ -217,6 +217,7 @@ void connect_fail(struct conn *c, int error)
     snprintf(reason, sizeof reason, "connect: %s", strerror(error));
     bool is_ejected = note_fault(c, error, reason);
     c->n_failed++;
+    c->failed_with = (uint8_t)(error < UINT8_MAX ? error : UINT8_MAX);
     log_failure(c, reason);
     if (is_ejected)
         log_warning("host %s/%s is ejected after failed connections: %s",

@@ -61,11 +61,19 @@ void queue_join(struct conn *c)
     publish(relay, group);
 }
 
+static uint32_t waited_ms(const struct conn *c)
+{
+    uint64_t ms = (c->relay->now_ns - c->phase_ns) / CLOCK_NS_PER_MS;
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
 void queue_leave(struct conn *c)
 {
     if (!list_is_linked(&c->queue))
         return;
     list_remove(&c->queue);
+    if (c->phase == PHASE_QUEUE)
+        c->waited_ms = waited_ms(c);
     gauge_add(&c->service->shard->waiting, -1);
     publish(c->relay, c->line);
 }

@@ -113,8 +113,11 @@ enum seek_verdict seek_host(struct conn *c)
     for (uint32_t n = first_to_try(c, enabled); n < n_ways; n++) {
         take_way(c, way_at(service, enabled, n));
         enum pick_verdict verdict = seek_in_way(c, &client);
-        if (verdict == PICK_CHOSEN)
+        if (verdict == PICK_CHOSEN) {
+            c->is_standby = n > 0;
+            c->was_full = full != NULL;
             return SEEK_CHOSEN;
+        }
         /* Where nobody may wait for a place, the next group may have one. */
         if (verdict == PICK_FULL && full == NULL)
             full = c->way;

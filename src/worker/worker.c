@@ -449,9 +449,8 @@ static int init_relay(struct worker *w, const struct hello *hello)
     relay->now_ns = clock_now_ns();
     relay->on_end = on_room;
     relay->owner = w;
-    /* Unique over all workers, and over this slot's earlier ones; below 2^53, for JSON's sake. */
-    relay->next_id =
-        ((uint64_t)(hello->slot + 1) << 40) + atomic_load(&w->row->accepted_total) + 1;
+    relay->next_id = ((uint64_t)(hello->slot + 1) << LIVE_ID_SLOT_SHIFT) +
+                     atomic_load(&w->row->accepted_total) + 1;
     pool_init(&relay->conns, sizeof(struct conn), CONNS_A_SLAB);
     pool_init(&relay->buffers, SCRATCH_BYTES, BUFFERS_A_SLAB);
     deadline_init(&relay->wheel, relay->now_ns);

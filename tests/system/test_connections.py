@@ -111,7 +111,7 @@ def test_one_is_explained(web):
     why = answer.json()
     for key in ("id", "client", "service", "group", "host", "address", "worker", "phase", "bytes_in", "bytes_out"):
         assert why[key] == row[key], key
-    assert why["chosen"] == "roundrobin" and why["tries"] == 1
+    assert why["chosen"] == "roundrobin: its turn" and why["tries"] == 1
     (timer,) = why["timers"]
     assert timer["name"] == "idle_timeout" and timer["limit_s"] == 300 and 200 < timer["left_s"] <= 300
     assert why["client_tcp"]["remote"] == at(client) and why["host_tcp"]["remote"] == row["address"]
@@ -171,7 +171,7 @@ def test_who_connects_is_told_so(daemon):
         wait_until(lambda: [row["phase"] for row in listed(running)] == ["connect"], what="it to connect")
         (row,) = listed(running)
         why = running.http("GET", f"/connections/{row['id']}").json()
-        assert why["host"] == "hole" and why["tries"] == 2 and "after 1 that could not be reached" in why["chosen"]
+        assert why["host"] == "hole" and why["tries"] == 2 and "retried after 1 that could not be reached" in why["chosen"]
         assert why["host_tcp"]["state"] == "syn_sent" and why["timers"][0]["name"] == "connect_timeout"
         assert post(running, "killConnection", id=row["id"]).status == 200
         assert_reset(client)
