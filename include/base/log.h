@@ -62,6 +62,9 @@ void log_flush(void);
 /* Lines lost so far because the target could not take them. */
 uint64_t log_dropped(void);
 
+/* The same since this was asked last: for counters that outlive the process. */
+uint64_t log_take_dropped(void);
+
 /*
  * For places that can fail every connection: true at most once a second for each state,
  * and *suppressed is how often it was false since (say so in the line).

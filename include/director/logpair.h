@@ -27,15 +27,13 @@ void logpair_init(struct logpair *pair, struct ev_loop *loop);
 
 /*
  * Starts both writers; they take the read ends of the pipes over.
+ * lost  lines that both could not write are added to it
  * Returns 0, or -1 with errno; what was started is ended by logpair_fini.
  */
-int logpair_start(struct logpair *pair, int log_fd, int access_fd);
+int logpair_start(struct logpair *pair, int log_fd, int access_fd, _Atomic uint64_t *lost);
 
 /* MSG_LOGS: where the lines go from now on. */
 void logpair_take(struct logpair *pair, struct received *message);
-
-/* Lines that both could not write. */
-uint64_t logpair_lost(const struct logpair *pair);
 
 /* Writes what is still in the pipes, then ends the writers. */
 void logpair_fini(struct logpair *pair);

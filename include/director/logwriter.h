@@ -19,10 +19,12 @@ struct log_writer_health {
 /*
  * Starts the thread. Until it is given a sink it leaves the lines in the pipe.
  * pipe_fd    read end of the pipe, owned from now on, also on failure; becomes non-blocking
+ * lost       lines that the sink does not take are added to it, too; it outlives the writer
  * on_change  called on the thread when health.error turns from zero or to it; may only wake
  * Returns NULL with errno.
  */
-struct log_writer *log_writer_new(int pipe_fd, void (*on_change)(void *context), void *context);
+struct log_writer *log_writer_new(int pipe_fd, _Atomic uint64_t *lost,
+                                  void (*on_change)(void *context), void *context);
 
 /*
  * Hands over a new sink, whose contents become the thread's. The one before is closed after the

@@ -29,7 +29,7 @@ enum {
     SEGMENT_LIVE = 131072                           /* open connections a worker */
 };
 
-#define SEGMENT_VERSION 3
+#define SEGMENT_VERSION 4
 
 /* Sizes that the configuration decides, once for the life of the daemon. Zero: as by default. */
 struct segment_sizes {
@@ -52,6 +52,7 @@ struct daemon_row {
     _Atomic uint64_t
         change; /* bumped whenever rows changed that a waiting process may care for */
     _Atomic uint64_t access_lines, access_dropped;
+    _Atomic uint64_t lines_lost; /* of the logs: what master, director or the targets could not take */
     _Atomic uint64_t next_connection;  /* connection ids: unique over all workers */
     _Atomic uint64_t director_beat_ns; /* the director's heartbeat, monotonic */
     _Atomic uint64_t settled;          /* slots settled, by settle_slot: the audit's cue */

@@ -271,6 +271,23 @@ static void service_errors(const struct view *view, const struct figure *figure,
                      view->services[i].outcomes[outcome]);
 }
 
+/* Also of groups that several services share, whose own figures name the first of them. */
+static void service_groups(const struct view *view, const struct figure *figure, size_t i)
+{
+    const struct status *status = view->status;
+    size_t n = status_count_groups(status, i);
+    for (size_t place = 0; place < n; place++) {
+        size_t index = status_group_at(status, i, place);
+        struct text labels = {0};
+        add_label(&labels, "group", status->model->groups[index].name);
+        add_label(&labels, "role", status_role_word(status_role(status, i, place)));
+        text_printf(view->out, "gaidaros_%s{%s,%s} 1\n", figure->name,
+                    view->labels[OF_SERVICE][i].at, labels.at != NULL ? labels.at : "");
+        view->out->failed |= labels.failed;
+        text_fini(&labels);
+    }
+}
+
 static void host_bytes(const struct view *view, const struct figure *figure, size_t i)
 {
     add_labelled(view, figure, i, "direction", "in", view->hosts[i].host.figures.bytes_in);
@@ -340,6 +357,8 @@ static const struct figure figures[] = {
     {"service_connections_total", "counter", "Connections accepted for the service.", OF_SERVICE, service_total},
     {"service_bytes_total", "counter", "Bytes moved; in is what clients sent.", OF_SERVICE, service_bytes},
     {"service_errors_total", "counter", "Connections that ended otherwise than ok, by the status of the access log.", OF_SERVICE, service_errors},
+
+    {"service_group", "gauge", "1 for each group of the service; role tells what it is there for. Figures of a group that services share name the first of them.", OF_SERVICE, service_groups},
 
     {"group_usable_hosts", "gauge", "Hosts that may get new connections.", OF_GROUP, group_usable},
     {"group_ejected_hosts", "gauge", "Hosts left out since connecting to them failed.", OF_GROUP, group_ejected},

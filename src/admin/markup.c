@@ -3,6 +3,7 @@
 #include "admin/markup.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "admin/show.h"
 #include "base/clock.h"
@@ -61,12 +62,11 @@ void markup_age(struct text *out, int64_t since_ns, int64_t wall_ns)
 
 void markup_moment(struct text *out, int64_t wall_ns)
 {
-    struct text moment = {0};
-    show_time(&moment, wall_ns);
-    for (size_t i = 0; i < moment.length; i++)
-        text_append(out, moment.at[i] == 'T' ? " " : &moment.at[i], 1);
-    out->failed |= moment.failed;
-    text_fini(&moment);
+    size_t start = out->length;
+    show_time(out, wall_ns);
+    char *t = out->length > start ? strchr(out->at + start, 'T') : NULL;
+    if (t != NULL)
+        *t = ' ';
 }
 
 void markup_why(struct text *out, const struct status_host *host)

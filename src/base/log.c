@@ -54,7 +54,7 @@ static struct {
     enum log_level last_level;
     bool has_last;
     uint64_t repeats; /* of the last text, not yet told */
-    uint64_t dropped;
+    uint64_t dropped, dropped_taken;
 } state = {.name = "gaidaros",
            .level = LEVEL_INFO,
            .fd = STDERR_FILENO,
@@ -119,6 +119,13 @@ int log_fd(void)
 uint64_t log_dropped(void)
 {
     return state.dropped;
+}
+
+uint64_t log_take_dropped(void)
+{
+    uint64_t n = state.dropped - state.dropped_taken;
+    state.dropped_taken = state.dropped;
+    return n;
 }
 
 /* Writes the line at once or not at all; false when it is lost. */

@@ -108,6 +108,7 @@ void text_add_escaped(struct text *text, const char *string)
     }
 }
 
+/* byte: one of & < > " ' */
 static const char *html_entity(char byte)
 {
     switch (byte) {
@@ -119,22 +120,21 @@ static const char *html_entity(char byte)
         return "&gt;";
     case '"':
         return "&quot;";
-    case '\'':
-        return "&#39;";
     default:
-        return NULL;
+        return "&#39;";
     }
 }
 
 void text_add_html(struct text *text, const char *string)
 {
     text_append(text, "", 0);
-    for (const char *at = string; *at != '\0'; at++) {
-        const char *entity = html_entity(*at);
-        if (entity != NULL)
-            text_add(text, entity);
-        else
-            text_append(text, at, 1);
+    for (const char *at = string;; at++) {
+        size_t length = strcspn(at, "&<>\"'");
+        text_append(text, at, length);
+        at += length;
+        if (*at == '\0')
+            break;
+        text_add(text, html_entity(*at));
     }
 }
 

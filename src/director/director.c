@@ -269,6 +269,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
     }
     if (!d->has_segment)
         return;
+    atomic_fetch_add(&d->segment.daemon->lines_lost, log_take_dropped());
     auditor_notice(&d->auditor);
     if (d->current.model != NULL && now_ns - d->counted_ns >= PORTS_EVERY_NS) {
         d->counted_ns = now_ns;
@@ -319,12 +320,12 @@ static int take_hello(struct director *d, struct received *message)
     /* The write end lives as long as the process: it is where its own lines go. */
     log_to_fd(log_write);
     log_set_level((enum log_level)hello.log_level);
-    if (logpair_start(&d->logs, log_read, access_read) != 0) {
-        say_failed(d, "cannot start the writers of the logs", errno);
-        return -1;
-    }
     if (segment_attach(&d->segment, segment_fd) != 0) {
         say_failed(d, "cannot map the segment", errno);
+        return -1;
+    }
+    if (logpair_start(&d->logs, log_read, access_read, &d->segment.daemon->lines_lost) != 0) {
+        say_failed(d, "cannot start the writers of the logs", errno);
         return -1;
     }
     d->has_segment = true;

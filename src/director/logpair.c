@@ -47,12 +47,12 @@ void logpair_init(struct logpair *pair, struct ev_loop *loop)
     ev_async_start(loop, &pair->changed);
 }
 
-int logpair_start(struct logpair *pair, int log_fd, int access_fd)
+int logpair_start(struct logpair *pair, int log_fd, int access_fd, _Atomic uint64_t *lost)
 {
-    pair->log.writer = log_writer_new(log_fd, on_writer_change, pair);
+    pair->log.writer = log_writer_new(log_fd, lost, on_writer_change, pair);
     if (pair->log.writer == NULL)
         return -1;
-    pair->access.writer = log_writer_new(access_fd, on_writer_change, pair);
+    pair->access.writer = log_writer_new(access_fd, lost, on_writer_change, pair);
     return pair->access.writer != NULL ? 0 : -1;
 }
 
@@ -81,12 +81,6 @@ void logpair_take(struct logpair *pair, struct received *message)
     int access_fd_taken = logs.has_access_sink ? channel_take_fd(message, &next) : -1;
     set_sink(&pair->log, log_fd_taken, logs.log_facility);
     set_sink(&pair->access, access_fd_taken, logs.access_facility);
-}
-
-uint64_t logpair_lost(const struct logpair *pair)
-{
-    return log_writer_health(pair->log.writer).lost +
-           log_writer_health(pair->access.writer).lost;
 }
 
 void logpair_fini(struct logpair *pair)

@@ -29,6 +29,7 @@ struct log_writer {
     void (*on_change)(void *context);
     void *context;
     _Atomic uint64_t lost;
+    _Atomic uint64_t *lost_ever; /* counts over all writers there were */
     _Atomic int error;
 
     pthread_mutex_t lock; /* over what is handed to the thread; held for a few stores */
@@ -65,13 +66,19 @@ static size_t whole_lines(const struct log_writer *writer)
     return writer->length == BUFFER_BYTES ? BUFFER_BYTES : 0;
 }
 
+static void count_lost(struct log_writer *writer, uint64_t n)
+{
+    atomic_fetch_add(&writer->lost, n);
+    atomic_fetch_add(writer->lost_ever, n);
+}
+
 /* Drops lines, counting them. */
 static void lose(struct log_writer *writer, size_t length)
 {
     uint64_t lines = 0;
     for (size_t i = 0; i < length; i++)
         lines += writer->bytes[i] == '\n';
-    atomic_fetch_add(&writer->lost, lines);
+    count_lost(writer, lines);
     forget(writer, length);
 }
 
@@ -88,7 +95,7 @@ static uint64_t count_unreached(struct log_writer *writer)
 {
     uint64_t n = writer->sink.n_unreached;
     writer->sink.n_unreached = 0;
-    atomic_fetch_add(&writer->lost, n);
+    count_lost(writer, n);
     return n;
 }
 
@@ -210,7 +217,8 @@ static int start_thread(struct log_writer *writer)
     return fault;
 }
 
-struct log_writer *log_writer_new(int pipe_fd, void (*on_change)(void *context), void *context)
+struct log_writer *log_writer_new(int pipe_fd, _Atomic uint64_t *lost,
+                                  void (*on_change)(void *context), void *context)
 {
     struct log_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) {
@@ -218,6 +226,7 @@ struct log_writer *log_writer_new(int pipe_fd, void (*on_change)(void *context),
         return NULL;
     }
     writer->pipe_fd = pipe_fd;
+    writer->lost_ever = lost;
     writer->on_change = on_change;
     writer->context = context;
     pthread_mutex_init(&writer->lock, NULL);

@@ -216,6 +216,7 @@ static void on_housekeeping(struct ev_loop *loop, struct ev_timer *timer, int re
         return;
     master->flushed_ns = now_ns;
     log_flush();
+    atomic_fetch_add(&master->segment.daemon->lines_lost, log_take_dropped());
 }
 
 static void on_watchdog(struct ev_loop *loop, struct ev_timer *timer, int revents)

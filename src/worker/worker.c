@@ -335,7 +335,7 @@ static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int reven
     uint64_t lag_ns = now_ns > due_ns ? now_ns - due_ns : 0;
     slot_note_lag(w->row, lag_ns);
     atomic_store_explicit(&w->row->loop_lag_ns, lag_ns, memory_order_relaxed);
-    atomic_store_explicit(&w->row->dropped_lines, log_dropped(), memory_order_relaxed);
+    counter_add(&w->row->dropped_lines, log_take_dropped());
     w->beat_ns = now_ns;
     if (sweep_is_due(&w->relay))
         life_look_again(&w->relay);

@@ -18,6 +18,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+static _Atomic uint64_t lost_ever;
+
 /* A writer on a pipe of its own, and a private folder for its files. */
 struct rig {
     struct log_writer *writer;
@@ -39,7 +41,7 @@ static int open_rig(void **state)
         return -1;
     rig.pipe_write = ends[1];
     rig.changed = eventfd(0, EFD_CLOEXEC);
-    rig.writer = log_writer_new(ends[0], on_change, &rig);
+    rig.writer = log_writer_new(ends[0], &lost_ever, on_change, &rig);
     *state = &rig;
     return rig.writer != NULL ? 0 : -1;
 }
@@ -129,7 +131,7 @@ static void without_a_sink_leaves_lines_to_master(void **state)
     int ends[2];
     char text[16];
     assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-    struct log_writer *writer = log_writer_new(dup(ends[0]), on_change, rig);
+    struct log_writer *writer = log_writer_new(dup(ends[0]), &lost_ever, on_change, rig);
     assert_non_null(writer);
     assert_int_equal(write(ends[1], "kept\n", 5), 5);
     log_writer_finish(writer);
