@@ -52,7 +52,8 @@ struct daemon_row {
     _Atomic uint64_t
         change; /* bumped whenever rows changed that a waiting process may care for */
     _Atomic uint64_t access_lines, access_dropped;
-    _Atomic uint64_t lines_lost; /* of the logs: what master, director or the targets could not take */
+    _Atomic uint64_t
+        lines_lost; /* of the logs: what master, director or the targets could not take */
     _Atomic uint64_t next_connection;  /* connection ids: unique over all workers */
     _Atomic uint64_t director_beat_ns; /* the director's heartbeat, monotonic */
     _Atomic uint64_t settled;          /* slots settled, by settle_slot: the audit's cue */
