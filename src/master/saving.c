@@ -30,6 +30,8 @@ struct target {
     struct stat info;
     bool is_written,
         is_replaced; /* the temporary file is there; it is in the old one's place */
+    bool
+        is_tightened; /* users came into a file that others may read: they may not read the new one */
 };
 
 struct work {
@@ -242,6 +244,26 @@ static bool make_file(const char *path, const struct stat *like, const char *byt
     return is_done;
 }
 
+static bool holds_users(const struct saved_file *file, const struct model *wanted)
+{
+    for (size_t i = 0; file->text.at != NULL && i < wanted->admin.n_users; i++)
+        if (strstr(file->text.at, wanted->admin.users[i].hash) != NULL)
+            return true;
+    return false;
+}
+
+/* The mode of the new file: the old one's, but for what would make it one that no start accepts. */
+static struct stat info_of_new(struct work *work, size_t i)
+{
+    struct target *target = &work->targets[i];
+    struct stat info = target->info;
+    target->is_tightened =
+        (info.st_mode & S_IROTH) != 0 && holds_users(&work->files[i], work->wanted);
+    if (target->is_tightened)
+        info.st_mode &= ~(mode_t)S_IRWXO;
+    return info;
+}
+
 /* New files and copies of the old ones, beside them. */
 static unsigned int write_files(struct work *work)
 {
@@ -250,8 +272,9 @@ static unsigned int write_files(struct work *work)
         const struct saved_file *file = &work->files[i];
         if (!file->is_changed)
             continue;
-        if (!make_file(target->temporary, &target->info,
-                       file->text.at != NULL ? file->text.at : "", file->text.length))
+        const struct stat info = info_of_new(work, i);
+        if (!make_file(target->temporary, &info, file->text.at != NULL ? file->text.at : "",
+                       file->text.length))
             return refuse(work, CONFLICT, "%s cannot be written: %s", target->temporary,
                           strerror(errno));
         target->is_written = true;
@@ -319,8 +342,11 @@ static void say_done(struct work *work)
     text_clear(work->said);
     for (size_t i = 0; i < work->n; i++)
         if (work->targets[i].is_replaced)
-            text_printf(work->said, "%s%s",
-                        work->said->length > 0 ? ", " : "saved: ", work->targets[i].path);
+            text_printf(work->said, "%s%s%s",
+                        work->said->length > 0 ? ", " : "saved: ", work->targets[i].path,
+                        work->targets[i].is_tightened
+                            ? " (others may not read it any more, since it holds users)"
+                            : "");
     if (work->said->length == 0)
         text_add(work->said, "nothing to save: the files say what runs");
 }

@@ -128,6 +128,20 @@ def test_saving_keeps_what_was_not_changed_and_a_restart_comes_up_the_same(writt
         again.stop()
 
 
+def test_a_file_that_users_come_into_is_not_for_others(daemon, host):
+    """It could not be read back else; group and owner stay as they are."""
+    running = daemon(config(free_port(), [host("one")]), workers=1)
+    running.edited = 1
+    os.chmod(running.file, 0o644)
+    assert post(running, "addUser", name="eve", password="a long secret", access="full").status == 200
+    answer = post(running, "saveConfig")
+    assert answer.status == 200 and "others may not read it any more" in answer.json()["message"], answer.text
+    assert stat.S_IMODE(os.stat(running.file).st_mode) == 0o640
+    assert stat.S_IMODE(os.stat(running.file + ".old").st_mode) == 0o644
+    assert gaidaros("-c", running.file, "-t").status == 0
+    running.reload()
+
+
 def test_the_group_in_force_is_saved(written):
     running, port, _ = written
     ask_for(running, "enableGroup", group="spare")
