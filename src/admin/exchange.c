@@ -63,6 +63,7 @@ void exchange_free(struct exchange *exchange)
 struct framing {
     unsigned int hosts, lengths, encodings;
     bool is_bad; /* a length that is no plain number, an encoding that is not chunked */
+    bool is_odd; /* a name that is no token, which libmicrohttpd lets pass */
     uint64_t length_bytes; /* capped: anything large is too large */
 };
 
@@ -81,12 +82,27 @@ static void note_length(struct framing *framing, const char *value)
     }
 }
 
+/* A token of RFC 9110, 5.6.2. */
+static bool is_token(const char *name, size_t length)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < length; i++) {
+        char c = name[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !(c >= '0' && c <= '9') && (c == '\0' || strchr(marks, c) == NULL))
+            return false;
+    }
+    return length > 0;
+}
+
 static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                 const char *value)
+                                 size_t name_length, const char *value, size_t value_length)
 {
     (void)kind;
+    (void)value_length;
     struct framing *framing = context;
     value = value == NULL ? "" : value;
+    framing->is_odd |= !is_token(name, name_length);
     if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
         framing->hosts++;
     } else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
@@ -102,7 +118,7 @@ bool exchange_check(struct exchange *exchange, const char *path, const char *ver
 {
     struct answer *answer = &exchange->answer;
     struct framing framing = {0};
-    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, on_header, &framing);
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, on_header, &framing);
 
     bool is_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
     if (!is_1_1 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
@@ -111,6 +127,8 @@ bool exchange_check(struct exchange *exchange, const char *path, const char *ver
         answer_plain(answer, MHD_HTTP_BAD_REQUEST, "400 one Host header");
     else if (framing.is_bad || framing.lengths + framing.encodings > 1)
         answer_plain(answer, MHD_HTTP_BAD_REQUEST, "400 the body's length is not clear");
+    else if (framing.is_odd)
+        answer_plain(answer, MHD_HTTP_BAD_REQUEST, "400 a header that is none");
     else if (*path != '/')
         answer_plain(answer, MHD_HTTP_BAD_REQUEST, "400 a path begins with /");
     else if (framing.length_bytes > EXCHANGE_MOST_BODY)

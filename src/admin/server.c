@@ -160,18 +160,35 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 }
 
 /* Restarts or ends (0) the limit on the client's request. */
-static void set_since(struct MHD_Connection *connection, uint64_t since_ns)
+/* NULL when memory was out. */
+static struct client *client_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct client *client = info == NULL ? NULL : info->socket_context;
+    return info == NULL ? NULL : info->socket_context;
+}
+
+static void set_since(struct MHD_Connection *connection, uint64_t since_ns)
+{
+    struct client *client = client_of(connection);
     if (client != NULL)
         client->since_ns = since_ns;
 }
 
+/*
+ * A FIN that came together with the request is told to nobody once more: libmicrohttpd would wait for the next request
+ * until its time is over.
+ */
+static bool has_ended(struct MHD_Connection *connection)
+{
+    const struct client *client = client_of(connection);
+    char byte;
+    return client != NULL && recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result send_answer(const struct door *door, struct exchange *exchange)
 {
-    exchange->is_last = door->is_ending;
+    exchange->is_last = door->is_ending || has_ended(exchange->connection);
     return exchange_send(exchange) ? MHD_YES : MHD_NO;
 }
 
