@@ -24,12 +24,14 @@ struct MHD_Connection {
     unsigned int status;             /* queued; 0 = nothing */
 };
 
-int MHD_get_connection_values(struct MHD_Connection *connection, enum MHD_ValueKind kind,
-                              MHD_KeyValueIterator iterator, void *context)
+int MHD_get_connection_values_n(struct MHD_Connection *connection, enum MHD_ValueKind kind,
+                                MHD_KeyValueIteratorN iterator, void *context)
 {
     int n = 0;
-    for (; connection->headers[n][0] != NULL; n++)
-        iterator(context, kind, connection->headers[n][0], connection->headers[n][1]);
+    for (; connection->headers[n][0] != NULL; n++) {
+        const char *name = connection->headers[n][0], *value = connection->headers[n][1];
+        iterator(context, kind, name, strlen(name), value, strlen(value));
+    }
     return n;
 }
 
