@@ -31,6 +31,7 @@ enum scheduler_kind {
 };
 enum host_setting { HOST_SET_UP, HOST_SET_DRAIN, HOST_SET_DOWN };
 enum no_host_action { NO_HOST_CLOSE, NO_HOST_HOLD, NO_HOST_SORRY };
+enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_CLOSE };
 enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_TLS, CHECK_HTTP, CHECK_TALK };
 
@@ -133,6 +134,9 @@ struct model_listen {
     int64_t backlog;       /* default 4096 */
     bool tls;              /* [admin] only, for now */
     bool insecure;         /* [admin] only */
+    struct addr_network
+        *proxies;     /* who must begin with a PROXY header; nobody else may enter */
+    size_t n_proxies; /* 0 = there are no headers */
     struct origin origin;
 };
 
@@ -188,6 +192,7 @@ struct model_group {
     int64_t rise, fall;
     struct model_file tls_ca; /* for checks by TLS */
     const char *tls_name;     /* "" = none */
+    enum send_proxy send_proxy;
     struct model_bind *binds;
     size_t n_binds;
     const char *congestion; /* "" = system's */
@@ -211,7 +216,7 @@ struct model_service {
     int64_t connection_rate_burst; /* the events of the unit it was written in: 100/s: 100 */
     struct model_no_host when_no_host;
     struct model_prefixes share_sources;
-    int64_t connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms;
+    int64_t connect_timeout_ms, idle_timeout_ms, half_close_timeout_ms, handshake_timeout_ms;
     int64_t lifetime_ms;     /* 0 = none */
     int64_t lifetime_spread; /* percent: ends are spread by as much to either side */
     int64_t user_timeout_ms; /* 0 = none */

@@ -22,6 +22,7 @@ struct probe_task {
     const struct model_check *check;
     const struct tls_trust *trust; /* CHECK_TLS */
     const char *name;              /* tls_name; "" = none */
+    enum send_proxy send_proxy;    /* begin with a PROXY header that names nobody */
 };
 
 enum probe_verdict {

@@ -11,6 +11,7 @@ struct life_arrival {
     const struct addr *client;
     struct generation *generation; /* a reference of its own is taken */
     struct service *service;
+    const struct entrance *entrance; /* of the service */
 };
 
 typedef void half_ready(struct ev_loop *loop, struct ev_io *watch, int revents);
@@ -26,7 +27,13 @@ struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
 /* Its row of the live table. */
 struct live_row *admit_row(const struct conn *c);
 
-/* The client's address, as accept(2) gave it. */
+/*
+ * Another address is the client's from now on: a PROXY header named it. One that is no IP address
+ * changes nothing.
+ */
+void admit_rename_client(const struct conn *c, const struct addr *client);
+
+/* The client's address: as accept(2) gave it, or as a PROXY header has named it. */
 void admit_read_client(const struct conn *c, struct addr *out);
 
 /*

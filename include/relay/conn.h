@@ -20,7 +20,9 @@
 #include "share/live.h"
 #include "share/outcome.h"
 
+struct entrance;
 struct generation;
+struct proxied;
 struct service;
 struct way;
 
@@ -48,6 +50,8 @@ struct conn {
     struct relay *relay;
     struct generation *generation; /* counted */
     struct service *service;
+    const struct entrance *entrance; /* of the service: where the client came in */
+    struct proxied *proxied;         /* what a PROXY header told, to be passed on; or NULL */
     struct way *
         way; /* to the group whose host is sought or used; set when it is over before that, too */
     enum phase phase;

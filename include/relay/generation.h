@@ -42,6 +42,12 @@ struct way {
         *pools; /* one a host of the group; NULL: nothing is kept open ahead of need */
 };
 
+/* A listen line of a service: what a client goes through before a host is sought. */
+struct entrance {
+    const struct model_listen *model;
+    struct netset proxies; /* who must begin with a PROXY header; empty: there are none */
+};
+
 /* One service of one generation in one worker. */
 struct service {
     const struct model_service *model;
@@ -50,6 +56,9 @@ struct service {
     struct service_shard *shard;
     struct way *ways; /* to `group`, then to each of `standby` */
     uint32_t n_ways;
+    bool sends_proxy;            /* some host of it gets a PROXY header */
+    struct entrance *entrances;  /* one a listen line */
+    struct log_limit refusals;   /* clients whose opening was not as it must be */
     struct netset allow, deny;   /* no network in allow: everybody may enter */
     struct source_limits limits; /* for each source */
 };

@@ -4,7 +4,15 @@
 #define SHARE_OUTCOME_H
 
 /* Order = the order a connection passes them; the table of what happens in each is relay/life.c's. */
-enum phase { PHASE_QUEUE, PHASE_CONNECT, PHASE_RELAY, PHASE_CLOSING, PHASE_SORRY, PHASES };
+enum phase {
+    PHASE_PROXY,
+    PHASE_QUEUE,
+    PHASE_CONNECT,
+    PHASE_RELAY,
+    PHASE_CLOSING,
+    PHASE_SORRY,
+    PHASES
+};
 
 /* The access log's status, as gaidaros(8) explains them; the order is part of the segment's layout. */
 enum outcome {

@@ -53,6 +53,11 @@ static const struct value_word on_downs[] = {
     {"keep", ON_DOWN_KEEP, false},
     {"close", ON_DOWN_CLOSE, false},
 };
+static const struct value_word send_proxies[] = {
+    {"no", SEND_PROXY_NO, false},
+    {"v1", SEND_PROXY_V1, false},
+    {"v2", SEND_PROXY_V2, false},
+};
 
 /* clang-format off */
 static const struct directive rows[] = {
@@ -121,7 +126,7 @@ static const struct directive rows[] = {
       .says = "Where the heading links to; empty is nowhere." },
 
     { SECTION_SERVICE, "listen", &value_listen, LIST(model_service, listens, n_listens), .is_required = true,
-      .says = "Address that clients connect to; *:PORT is both families. Options behind it: backlog=N (connections that may wait to be accepted), interface=NAME." },
+      .says = "Address that clients connect to; *:PORT is both families. Options behind it: backlog=N (connections that may wait to be accepted), interface=NAME, accept_proxy=NETWORK,... (clients come through proxies in these networks, which must begin with a PROXY header, see PROXY PROTOCOL)." },
     { SECTION_SERVICE, "protocol", &value_word, FIELD(model_service, protocol), .def = "tcp", WORDS(protocols),
       .says = "What clients speak below the application." },
     { SECTION_SERVICE, "group", &value_reference, FIELD(model_service, group), .is_required = true, .reach = REACH_NEW_CONNECTIONS,
@@ -148,8 +153,8 @@ static const struct directive rows[] = {
       .says = "Close a connection over which nothing has moved for so long." },
     { SECTION_SERVICE, "half_close_timeout", &value_duration, FIELD(model_service, half_close_timeout_ms), .def = "30s", .min = "100ms", .max = "365d", .reach = REACH_NEW_CONNECTIONS,
       .says = "Close a connection that one end has finished and over which nothing has moved for so long." },
-    { SECTION_SERVICE, "handshake_timeout", &value_duration, .def = "10s", .min = "100ms", .max = "1h", .is_later = true,
-      .says = "How long TLS, a PROXY header or the look-ahead may take." },
+    { SECTION_SERVICE, "handshake_timeout", &value_duration, FIELD(model_service, handshake_timeout_ms), .def = "10s", .min = "100ms", .max = "1h", .reach = REACH_NEW_CONNECTIONS,
+      .says = "How long after a connect the client may take for its PROXY header; bytes in between do not lengthen it." },
     { SECTION_SERVICE, "lifetime", &value_lifetime, FIELD(model_service, lifetime_ms), .def = "0", .min = "0", .max = "365d", .reach = REACH_NEW_CONNECTIONS,
       .says = "End a connection of this age, whatever it does; 0 is never, `1h 10%' spreads the ends over 10 % to either side." },
     { SECTION_SERVICE, "user_timeout", &value_duration, FIELD(model_service, user_timeout_ms), .def = "0", .min = "0", .max = "7d", .reach = REACH_NEW_CONNECTIONS,
@@ -221,8 +226,8 @@ static const struct directive rows[] = {
       .says = "What becomes of open connections of a host that goes down." },
     { SECTION_GROUP, "congestion", &value_name, FIELD(model_group, congestion), .def = "", .max = "15", .reach = REACH_NEW_CONNECTIONS,
       .says = "TCP congestion control towards hosts, in place of the service's; empty is the service's." },
-    { SECTION_GROUP, "send_proxy", &value_other, .def = "no", .is_later = true,
-      .says = "Begin each connection to a host with a PROXY header." },
+    { SECTION_GROUP, "send_proxy", &value_word, FIELD(model_group, send_proxy), .def = "no", WORDS(send_proxies), .reach = REACH_NEW_CONNECTIONS,
+      .says = "Begin each connection to a host with a PROXY header of this version that names the client, see PROXY PROTOCOL; checks send one that names nobody." },
     { SECTION_GROUP, "tls", &value_other, .def = "no", .is_later = true,
       .says = "Speak TLS to the hosts." },
     { SECTION_GROUP, "tls_ca", &value_certificates, FIELD(model_group, tls_ca), .def = "", .reach = REACH_NOW,

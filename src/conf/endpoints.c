@@ -23,6 +23,7 @@ enum option_form {
     OPTION_TEXT,
     OPTION_STATE,
     OPTION_ADDRESS,
+    OPTION_NETWORKS, /* of listens: accept_proxy */
     OPTION_LATER
 };
 
@@ -41,7 +42,7 @@ static const struct option listen_options[] = {
     {"interface", OPTION_TEXT, offsetof(struct model_listen, interface), 0, IFNAMSIZ - 1, 0},
     {.name = "tls", .form = OPTION_LATER},
     {.name = "starttls", .form = OPTION_LATER},
-    {.name = "accept_proxy", .form = OPTION_LATER},
+    {.name = "accept_proxy", .form = OPTION_NETWORKS},
     {.name = "transparent", .form = OPTION_LATER},
     {.name = "mode", .form = OPTION_LATER},
 };
@@ -136,6 +137,52 @@ static bool store_address(struct value_context *context, const struct option *op
     return false;
 }
 
+static size_t count_commas(const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++)
+        n += *text == ',';
+    return n;
+}
+
+/* Networks with commas between them. */
+static bool store_networks(struct value_context *context, const struct option *option,
+                           const char *given, struct model_listen *listen)
+{
+    const char *why = "out of memory", *at = given;
+    struct addr_network *networks =
+        arena_take_array(context->arena, count_commas(given) + 1, sizeof *networks);
+    size_t n = 0;
+    while (networks != NULL) {
+        size_t length = strcspn(at, ",");
+        const char *word = arena_copy(context->arena, at, length);
+        if (word == NULL || addr_parse_network(word, &networks[n], &why) != 0)
+            break;
+        n++;
+        at += length;
+        if (*at++ == ',')
+            continue;
+        listen->proxies = networks;
+        listen->n_proxies = n;
+        return true;
+    }
+    text_printf(context->why, "%s=%.*s: %s; must be networks with commas between them",
+                option->name, SHOWN_BYTES, given, why);
+    return false;
+}
+
+static void print_networks(struct text *out, const struct option *option,
+                           const struct model_listen *listen)
+{
+    char text[ADDR_TEXT_BYTES];
+    for (size_t i = 0; i < listen->n_proxies; i++) {
+        text_add(out, i == 0 ? " " : ",");
+        if (i == 0)
+            text_printf(out, "%s=", option->name);
+        text_add(out, addr_print_network(text, &listen->proxies[i]));
+    }
+}
+
 static bool store_state(struct value_context *context, const struct option *option,
                         const char *given, unsigned char *field)
 {
@@ -165,6 +212,8 @@ static bool option_store(struct value_context *context, const struct option *opt
         return store_state(context, option, given, field);
     case OPTION_ADDRESS:
         return store_address(context, option, given, field);
+    case OPTION_NETWORKS:
+        return store_networks(context, option, given, element);
     case OPTION_FLAG:
     case OPTION_LATER:
         break;
@@ -261,6 +310,9 @@ static void options_print(struct text *out, struct options options, const void *
             memcpy(&truth, field, sizeof truth);
             if (truth)
                 text_printf(out, " %s", option->name);
+            break;
+        case OPTION_NETWORKS:
+            print_networks(out, option, element);
             break;
         case OPTION_DURATION:
         case OPTION_STATE:

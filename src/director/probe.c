@@ -13,6 +13,7 @@
 #include <ev.h>
 
 #include "base/units.h"
+#include "net/proxyproto.h"
 #include "net/sock.h"
 
 /*
@@ -121,6 +122,27 @@ static bool is_connected(const struct probe *probe)
     return getpeername(probe->fd, &peer.any, &length) == 0;
 }
 
+/* A header that names nobody: the check is the daemon's own. False when the socket does not take it. */
+static bool send_header(const struct probe *probe)
+{
+    unsigned char bytes[PROXYPROTO_V1_BYTES];
+    const struct addr nobody = {0};
+    struct proxy_builder builder = {.bytes = bytes, .room = sizeof bytes};
+    size_t length = 0;
+    switch (probe->task.send_proxy) {
+    case SEND_PROXY_NO:
+        return true;
+    case SEND_PROXY_V1:
+        length = proxyproto_print_v1(bytes, &nobody, &nobody);
+        break;
+    case SEND_PROXY_V2:
+        proxyproto_begin(&builder, PROXY_LOCAL, &nobody, &nobody);
+        length = proxyproto_end(&builder);
+        break;
+    }
+    return send(probe->fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
+}
+
 static enum probe_verdict finish_connect(struct probe *probe)
 {
     int error = sock_take_error(probe->fd);
@@ -131,6 +153,8 @@ static enum probe_verdict finish_connect(struct probe *probe)
     if (!is_connected(probe))
         return PROBE_GOING;
     probe->phase = PROBE_TALKS;
+    if (!send_header(probe))
+        return settle(probe, probe_fail(probe, "PROXY header: %s", strerror(errno)));
     return settle(probe, probe->kind->start(probe));
 }
 

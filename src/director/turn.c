@@ -44,6 +44,8 @@ static void send_errand(struct turn *turn)
         .check = &group->check,
         .trust = turn->plan->trust,
         .name = group->tls_name,
+        /* Another port than that of the service may expect none. */
+        .send_proxy = has_own ? SEND_PROXY_NO : group->send_proxy,
     };
     prober_send(&turn->place->prober, &turn->errand, &task, group->check_timeout_ms);
 }

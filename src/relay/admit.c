@@ -14,6 +14,16 @@ struct live_row *admit_row(const struct conn *c)
     return live_row(c->relay->segment, c->relay->slot, c->live);
 }
 
+static void fill_client(struct live_row *row, const struct addr *client)
+{
+    row->client_family = client->any.sa_family;
+    row->client_port = addr_port(client);
+    if (client->any.sa_family == AF_INET)
+        memcpy(row->client_address, &client->in.sin_addr, sizeof client->in.sin_addr);
+    else
+        memcpy(row->client_address, &client->in6.sin6_addr, sizeof client->in6.sin6_addr);
+}
+
 static void fill_row(const struct conn *c, const struct addr *client)
 {
     struct live_row *row = admit_row(c);
@@ -21,12 +31,7 @@ static void fill_row(const struct conn *c, const struct addr *client)
     atomic_store_explicit(&row->service, c->service->number, memory_order_relaxed);
     atomic_store_explicit(&row->host, UINT32_MAX, memory_order_relaxed);
     atomic_store_explicit(&row->since_ns, clock_wall_ns(), memory_order_relaxed);
-    row->client_family = client->any.sa_family;
-    row->client_port = addr_port(client);
-    if (client->any.sa_family == AF_INET)
-        memcpy(row->client_address, &client->in.sin_addr, sizeof client->in.sin_addr);
-    else
-        memcpy(row->client_address, &client->in6.sin6_addr, sizeof client->in6.sin6_addr);
+    fill_client(row, client);
     atomic_store_explicit(&row->id, c->relay->next_id++, memory_order_release);
 }
 
@@ -66,6 +71,7 @@ struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
     c->relay = relay;
     c->generation = generation_get(arrival->generation);
     c->service = arrival->service;
+    c->entrance = arrival->entrance;
     c->way = &c->service->ways[0];
     c->since_ns = c->phase_ns = c->active_ns = relay->now_ns;
     c->end_ns = end_of_life(relay, c->service->model);
@@ -75,6 +81,20 @@ struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
     gauge_add(&c->service->shard->connections, 1);
     counter_add(&c->service->shard->connections_total, 1);
     return c;
+}
+
+void admit_rename_client(const struct conn *c, const struct addr *client)
+{
+    struct live_row *row = live_row(c->relay->segment, c->relay->slot, c->live);
+    uint64_t id = atomic_load_explicit(&row->id, memory_order_relaxed);
+
+    if (client->any.sa_family != AF_INET && client->any.sa_family != AF_INET6)
+        return;
+    /* Who reads the row meanwhile sees none; the fence keeps the stores behind that. */
+    atomic_store_explicit(&row->id, 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    fill_client(row, client);
+    atomic_store_explicit(&row->id, id, memory_order_release);
 }
 
 void admit_read_client(const struct conn *c, struct addr *out)

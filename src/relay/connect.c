@@ -13,6 +13,7 @@
 #include "relay/admit.h"
 #include "relay/dial.h"
 #include "relay/generation.h"
+#include "relay/prologue.h"
 #include "relay/seek.h"
 #include "relay/warm.h"
 
@@ -46,6 +47,27 @@ static bool is_eager(struct host_note *note)
 }
 
 /*
+ * Sends what the host is to get first: its prologue, then bytes of the client.
+ * Returns how many of the client's went, or -1 with errno; then the host has got nothing of use.
+ */
+static ssize_t send_first(const struct conn *c, int fd, const void *bytes, size_t length)
+{
+    unsigned char prologue[PROLOGUE_MOST_BYTES];
+    size_t n = prologue_write(c, prologue);
+    struct iovec parts[] = {{prologue, n}, {(void *)(uintptr_t)bytes, length}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+    if (n == 0)
+        return send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0 && (size_t)sent < n) {
+        errno = ENOBUFS;
+        return -1;
+    }
+    return sent < 0 ? -1 : sent - (ssize_t)n;
+}
+
+/*
  * The handshake on loopback and fast networks is over before connect(2) has returned
  * EINPROGRESS, so a send at once usually works and saves a turn of the loop. A send of nothing
  * asks the same question: EAGAIN while the handshake is under way.
@@ -57,7 +79,7 @@ static enum connect_verdict send_early(struct conn *c, const void *bytes, size_t
     if (!is_eager(note))
         return CONNECT_PENDING;
 
-    ssize_t n = send(c->host.watch.fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = send_first(c, c->host.watch.fd, bytes, length);
     if (n >= 0) {
         note->eager_misses = 0;
         note->is_near = true;
@@ -94,8 +116,9 @@ static bool use_warm(struct conn *c, const void *bytes, size_t length, size_t *s
     int fd;
 
     while ((fd = warm_take(c)) >= 0) {
-        ssize_t n = length > 0 ? send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
-        if (n >= 0 || errno == EAGAIN) {
+        bool has_words = length > 0 || prologue_is_wanted(c);
+        ssize_t n = has_words ? send_first(c, fd, bytes, length) : 0;
+        if (n >= 0 || (errno == EAGAIN && !prologue_is_wanted(c))) {
             *sent = n > 0 ? (size_t)n : 0;
             ev_io_set(&c->host.watch, fd, 0);
             return true;
@@ -133,8 +156,18 @@ enum connect_verdict connect_start(struct conn *c, const void *bytes, size_t len
 
 enum connect_verdict connect_finish(struct conn *c)
 {
+    struct buffer *wait = &c->client.wait;
     int error = sock_take_error(c->host.watch.fd);
-    return error == 0 ? CONNECT_OPEN : refused(error);
+
+    if (error != 0)
+        return refused(error);
+    if (!prologue_is_wanted(c))
+        return CONNECT_OPEN;
+    ssize_t n = send_first(c, c->host.watch.fd, buffer_bytes(wait), wait->length);
+    if (n < 0)
+        return refused(errno);
+    buffer_consume(wait, &c->relay->buffers, (size_t)n);
+    return CONNECT_OPEN;
 }
 
 static enum host_failure failure_of(int error)

@@ -48,6 +48,9 @@ static void add_timers(struct text *out, const struct conn *c)
     const struct model_service *model = c->service->model;
     struct text timers = {0};
     switch (c->phase) {
+    case PHASE_PROXY:
+        add_timer(&timers, c, "handshake_timeout", c->since_ns, model->handshake_timeout_ms);
+        break;
     case PHASE_QUEUE:
         add_timer(&timers, c, c->is_held ? "when_no_host" : "queue_timeout", c->phase_ns,
                   queue_limit_ms(c));

@@ -68,6 +68,23 @@ static void compose_way(struct generation *generation, const struct model_servic
     };
 }
 
+static int compose_entrances(struct service *service)
+{
+    const struct model_service *model = service->model;
+
+    service->entrances = calloc(model->n_listens, sizeof *service->entrances);
+    if (service->entrances == NULL)
+        return -1;
+    for (size_t i = 0; i < model->n_listens; i++) {
+        const struct model_listen *listen = &model->listens[i];
+        service->entrances[i].model = listen;
+        if (netset_init(&service->entrances[i].proxies, listen->proxies, listen->n_proxies) !=
+            0)
+            return -1;
+    }
+    return 0;
+}
+
 static int compose_service(struct generation *generation, const struct generation_place *place,
                            size_t index)
 {
@@ -82,14 +99,16 @@ static int compose_service(struct generation *generation, const struct generatio
                                              .rate_per_hour = model->connection_rate_per_source,
                                              .burst = model->connection_rate_burst};
     service->ways = calloc(model->n_standby + 1, sizeof *service->ways);
-    if (service->ways == NULL ||
+    if (service->ways == NULL || compose_entrances(service) != 0 ||
         netset_init(&service->allow, model->allow, model->n_allow) != 0 ||
         netset_init(&service->deny, model->deny, model->n_deny) != 0)
         return -1;
     service->n_ways = (uint32_t)model->n_standby + 1;
-    compose_way(generation, model, model->group, &service->ways[0]);
-    for (size_t i = 0; i < model->n_standby; i++)
-        compose_way(generation, model, model->standby[i], &service->ways[i + 1]);
+    for (uint32_t i = 0; i < service->n_ways; i++) {
+        size_t group = i == 0 ? model->group : model->standby[i - 1];
+        compose_way(generation, model, group, &service->ways[i]);
+        service->sends_proxy |= generation->model->groups[group].send_proxy != SEND_PROXY_NO;
+    }
     return 0;
 }
 
@@ -123,10 +142,18 @@ static uint32_t close_ways(struct service *service)
     return n;
 }
 
+static void free_entrances(struct service *service)
+{
+    for (size_t i = 0; service->entrances != NULL && i < service->model->n_listens; i++)
+        netset_fini(&service->entrances[i].proxies);
+    free(service->entrances);
+}
+
 static void generation_free(struct generation *generation)
 {
     for (size_t i = 0; generation->services != NULL && i < generation->model->n_services; i++) {
         close_ways(&generation->services[i]);
+        free_entrances(&generation->services[i]);
         netset_fini(&generation->services[i].allow);
         netset_fini(&generation->services[i].deny);
         free(generation->services[i].ways);

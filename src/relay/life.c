@@ -11,6 +11,7 @@
 #include "relay/early.h"
 #include "relay/ends.h"
 #include "relay/generation.h"
+#include "relay/opening.h"
 #include "relay/queue.h"
 #include "relay/report.h"
 #include "relay/seek.h"
@@ -29,6 +30,7 @@
  */
 
 static void enter(struct conn *c, enum phase phase);
+static void call_ready(struct conn *c, struct half *half, int revents);
 static void settle(struct conn *c, const struct half *spoke_after_end);
 static void seek(struct conn *c, const void *bytes, size_t length);
 static void seek_kept(struct conn *c);
@@ -44,6 +46,59 @@ static struct conn *conn_of(struct half *half)
 static bool is_over(const struct conn *c)
 {
     return c->outcome != OUTCOME_OPEN;
+}
+
+static void end_if(struct conn *c, enum outcome outcome)
+{
+    if (outcome != OUTCOME_OPEN)
+        life_end(c, outcome);
+}
+
+/* ---- phase: proxy ---- */
+
+/* Goes on with the phases of the opening, then with the search for a host. */
+static void open_on(struct conn *c, enum phase phase)
+{
+    if (phase == PHASE_QUEUE) {
+        seek_kept(c);
+        return;
+    }
+    enter(c, phase);
+    call_ready(c, &c->client, EV_READ);
+}
+
+static void opening_goes(struct conn *c, enum opening_verdict verdict)
+{
+    static const enum outcome outcomes[] = {[OPENING_REFUSED] = OUTCOME_HANDSHAKE_FAILED,
+                                            [OPENING_LEFT] = OUTCOME_CLIENT_RESET,
+                                            [OPENING_NO_MEMORY] = OUTCOME_LIMITED};
+    if (verdict == OPENING_MORE)
+        watch_set(c->relay, &c->client, EV_READ);
+    else if (verdict == OPENING_DONE)
+        open_on(c, opening_next(c, c->phase));
+    else
+        life_end(c, outcomes[verdict]);
+}
+
+static void opening_expired(struct conn *c)
+{
+    opening_tell_late(c);
+    life_end(c, OUTCOME_HANDSHAKE_FAILED);
+}
+
+/* Whether who the header named may enter is known only now. */
+static void proxy_ready(struct conn *c, struct half *half, int revents)
+{
+    struct addr client;
+    enum opening_verdict verdict = opening_read_proxy(c);
+
+    (void)half;
+    (void)revents;
+    admit_read_client(c, &client);
+    if (verdict == OPENING_DONE)
+        end_if(c, admit_enter(c, &client));
+    if (!is_over(c))
+        opening_goes(c, verdict);
 }
 
 /* ---- before a host is reached ---- */
@@ -281,12 +336,6 @@ static void begin_closing(struct conn *c)
     enter(c, PHASE_CLOSING);
 }
 
-static void end_if(struct conn *c, enum outcome outcome)
-{
-    if (outcome != OUTCOME_OPEN)
-        life_end(c, outcome);
-}
-
 static void relay_ready(struct conn *c, struct half *half, int revents)
 {
     bool spoke_after_end = half->eof;
@@ -398,6 +447,7 @@ static const struct {
                      int revents); /* NULL: nothing is watched */
     void (*on_expired)(struct conn *c);
 } phases[PHASES] = {
+    [PHASE_PROXY] = {opening_due, proxy_ready, opening_expired},
     [PHASE_QUEUE] = {queue_due, queue_ready, queue_expired},
     [PHASE_CONNECT] = {connect_due, connect_ready, connect_expired},
     [PHASE_RELAY] = {relay_due, relay_ready, relay_expired},
@@ -427,6 +477,11 @@ uint64_t life_look(struct deadline *deadline, uint64_t now_ns)
     return is_over(c) ? 0 : phases[c->phase].due_ns(c);
 }
 
+static void call_ready(struct conn *c, struct half *half, int revents)
+{
+    phases[c->phase].on_ready(c, half, revents);
+}
+
 static void on_half_ready(struct ev_loop *loop, struct ev_io *watch, int revents)
 {
     struct half *half = container_of(watch, struct half, watch);
@@ -434,7 +489,7 @@ static void on_half_ready(struct ev_loop *loop, struct ev_io *watch, int revents
 
     (void)loop;
     profile_enter_phase(&c->relay->profile, c->phase);
-    phases[c->phase].on_ready(c, half, revents);
+    call_ready(c, half, revents);
 }
 
 /* ---- beginning ---- */
@@ -450,16 +505,22 @@ void life_start(struct relay *relay, const struct life_arrival *arrival)
         admit_leave_service(relay, arrival->service);
         return;
     }
-    enum outcome outcome = admit_enter(c, arrival->client);
+    enum phase opening = opening_first(c);
+    enum outcome outcome = !opening_may_begin(c, arrival->client) ? OUTCOME_DENIED
+                           : opening == PHASE_PROXY               ? OUTCOME_OPEN
+                                                    : admit_enter(c, arrival->client);
     if (outcome != OUTCOME_OPEN) {
         life_end(c, outcome);
         return;
     }
-    if (early_take(c, &length) == EARLY_RESET) {
-        life_end(c, OUTCOME_CLIENT_RESET);
+    if (opening != PHASE_QUEUE) {
+        open_on(c, opening);
         return;
     }
-    seek(c, length > 0 ? relay->scratch : NULL, length);
+    if (early_take(c, &length) == EARLY_RESET)
+        life_end(c, OUTCOME_CLIENT_RESET);
+    else
+        seek(c, length > 0 ? relay->scratch : NULL, length);
 }
 
 /* ---- the one way out ---- */
@@ -532,6 +593,7 @@ void life_bury(struct relay *relay)
     while (!list_is_empty(&relay->graves)) {
         struct conn *c = container_of(relay->graves.next, struct conn, all);
         list_remove(&c->all);
+        opening_forget(c);
         generation_put(c->generation);
         pool_give(&relay->conns, c);
     }

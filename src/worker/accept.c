@@ -20,6 +20,7 @@ struct listener {
     uint32_t id, slot;
     struct generation *generation; /* counted; NULL before the first commit that names it */
     struct service *service;
+    const struct entrance *entrance; /* of the service */
     struct accepts *accepts;
     bool is_held; /* the service is at its max_connections */
     bool is_shut; /* it does not listen any more: master has taken it out of its group */
@@ -174,7 +175,8 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *watch, int revents
         struct life_arrival arrival = {.fd = fd,
                                        .client = &client,
                                        .generation = listener->generation,
-                                       .service = listener->service};
+                                       .service = listener->service,
+                                       .entrance = listener->entrance};
         life_start(accepts->relay, &arrival);
     }
 }
@@ -257,23 +259,28 @@ void accepts_take(struct accepts *accepts, struct received *message, uint32_t sl
     message->n_fds = 0;
 }
 
-static struct service *service_of(struct generation *generation, uint32_t id)
+/* The service that a listener belongs to, NULL: none; and which of its listen lines it is. */
+static struct service *service_of(struct generation *generation, uint32_t id,
+                                  const struct entrance **entrance_out)
 {
     for (size_t i = 0; i < generation->model->n_services; i++) {
         const struct model_service *model = &generation->model->services[i];
         for (size_t j = 0; j < model->n_listens; j++)
-            if (generation->rows.listeners[model->first_listen + j] == id)
+            if (generation->rows.listeners[model->first_listen + j] == id) {
+                *entrance_out = &generation->services[i].entrances[j];
                 return &generation->services[i];
+            }
     }
     return NULL;
 }
 
 static void assign(struct listener *listener, struct generation *generation,
-                   struct service *service)
+                   struct service *service, const struct entrance *entrance)
 {
     struct generation *before = listener->generation;
     listener->generation = generation_get(generation);
     listener->service = service;
+    listener->entrance = entrance;
     listener->is_held = listener->is_shut = false;
     if (before != NULL)
         generation_put(before);
@@ -287,7 +294,7 @@ static void assign_as_own(struct accepts *accepts, struct listener *adopted)
         const struct listener *own = container_of(node, struct listener, all);
         if (own->id != adopted->id || own->service == NULL)
             continue;
-        assign(adopted, own->generation, own->service);
+        assign(adopted, own->generation, own->service, own->entrance);
         return;
     }
 }
@@ -296,9 +303,10 @@ void accepts_commit(struct accepts *accepts, struct generation *generation)
 {
     LIST_FOREACH(node, &accepts->all) {
         struct listener *listener = container_of(node, struct listener, all);
-        struct service *service = service_of(generation, listener->id);
+        const struct entrance *entrance = NULL;
+        struct service *service = service_of(generation, listener->id, &entrance);
         if (service != NULL)
-            assign(listener, generation, service);
+            assign(listener, generation, service, entrance);
         else if (listener->service == NULL && listener->slot != accepts->slot)
             assign_as_own(accepts, listener);
     }

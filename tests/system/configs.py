@@ -290,15 +290,15 @@ LIMIT_CASES += [
 LATER = "not yet supported"
 LATER_GLOBAL = ["cache = /tmp", "locale = de"]
 LATER_SERVICE = [
-    "protocol = udp", "route = sni a.example main", "handshake_timeout = 5s",
+    "protocol = udp", "route = sni a.example main",
     "certificate = a.pem", "tls_min = 1.3", "tls_ciphers = HIGH", "tls_alpn = h2", "client_ca = ca.pem",
     "client_verify = required", "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
     "listen = 127.0.0.1:7998 tls", "listen = 127.0.0.1:7998 starttls=postgres",
-    "listen = 127.0.0.1:7998 accept_proxy=10.0.0.0/8", "listen = 127.0.0.1:7998 transparent",
+    "listen = 127.0.0.1:7998 transparent",
     "listen = unix:/tmp/x.sock", "listen = unix:@x", "listen = unix:/tmp/x.sock mode=0660",
 ]
 LATER_GROUP = [
-    "send_proxy = v1", "send_proxy = v2", "tls = yes", "tls = verify",
+    "tls = yes", "tls = verify",
     "host = b unix:/tmp/x.sock", "host = b 127.0.0.1:9 check=unix:/tmp/x.sock",
 ]
 LATER_CASES = [of_global(f"later_global_{line.split(' ')[0]}", line, LATER) for line in LATER_GLOBAL]

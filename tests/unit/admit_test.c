@@ -32,7 +32,8 @@ static struct conn *admit(struct relay_rig *rig, int fd, const struct addr *clie
     const struct life_arrival arrival = {.fd = fd,
                                          .client = client,
                                          .generation = rig->generation,
-                                         .service = &rig->generation->services[1]};
+                                         .service = &rig->generation->services[1],
+                                         .entrance = rig->generation->services[1].entrances};
     return admit_new(&rig->relay, &arrival, on_nothing);
 }
 

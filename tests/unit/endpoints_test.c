@@ -174,7 +174,9 @@ static void bad_listens_are_refused(void **state)
     assert_listen_refused("unix:/run/x", "unix sockets are not yet supported");
     assert_listen_refused("127.0.0.1:81 tls", "tls is not yet supported");
     assert_listen_refused("127.0.0.1:81 transparent", "transparent is not yet supported");
-    assert_listen_refused("127.0.0.1:81 accept_proxy=10.0.0.0/8", "accept_proxy is not yet");
+    assert_listen_refused("127.0.0.1:81 accept_proxy=10.0.0.1/8", "networks with commas");
+    assert_listen_refused("127.0.0.1:81 accept_proxy=", "networks with commas");
+    assert_listen_refused("127.0.0.1:81 accept_proxy=::1,", "networks with commas");
     assert_listen_refused("127.0.0.1:81 mode=0660", "mode is not yet supported");
     assert_listen_refused("127.0.0.1:81 backlog=0", "from 1 to 65535");
     assert_listen_refused("127.0.0.1:81 interface=0123456789abcdef", "1 to 15 bytes");

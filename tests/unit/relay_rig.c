@@ -286,7 +286,9 @@ void rig_start(struct relay_rig *rig, size_t service, int arrived)
     const struct life_arrival arrival = {.fd = arrived,
                                          .client = &client,
                                          .generation = rig->generation,
-                                         .service = &rig->generation->services[service]};
+                                         .service = &rig->generation->services[service],
+                                         .entrance =
+                                             rig->generation->services[service].entrances};
     life_start(&rig->relay, &arrival);
 }
 
@@ -324,7 +326,8 @@ struct conn *rig_admit(struct relay_rig *rig, int *client)
     const struct life_arrival arrival = {.fd = arrived,
                                          .client = &address,
                                          .generation = rig->generation,
-                                         .service = &rig->generation->services[0]};
+                                         .service = &rig->generation->services[0],
+                                         .entrance = rig->generation->services[0].entrances};
     struct conn *c = admit_new(&rig->relay, &arrival, on_nothing);
     assert_non_null(c);
     return c;

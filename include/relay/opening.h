@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What a client goes through between accept(2) and the choice of a host. */
+#ifndef RELAY_OPENING_H
+#define RELAY_OPENING_H
+
+#include "relay/conn.h"
+
+/* What a PROXY header told that is to be passed on. Owner: the connection. */
+struct proxied {
+    struct addr source, target; /* AF_UNSPEC: unknown */
+    size_t n_tlv_bytes;
+    unsigned char tlvs[]; /* as they came */
+};
+
+/* Whether it has a TLV of this type. */
+bool proxied_has(const struct proxied *proxied, uint8_t type);
+
+enum opening_verdict {
+    OPENING_MORE,    /* the client has more to say */
+    OPENING_DONE,    /* what it said behind its opening waits in client.wait */
+    OPENING_REFUSED, /* it was not as it must be: told to the log */
+    OPENING_LEFT,    /* the client has reset */
+    OPENING_NO_MEMORY
+};
+
+/*
+ * Whether the client may begin at its entrance: where headers are accepted, only a proxy that is
+ * trusted to send them.
+ * client  its address, as accept(2) gave it
+ */
+bool opening_may_begin(const struct conn *c, const struct addr *client);
+
+/* The first of the phases that its entrance asks for; PHASE_QUEUE: none, a host can be sought. */
+enum phase opening_first(const struct conn *c);
+
+/* The one behind a phase that is over. */
+enum phase opening_next(const struct conn *c, enum phase over);
+
+/*
+ * PHASE_PROXY: reads the header (net/proxyproto), to the byte; the client has the address that it
+ * names. The header counts in no figure of bytes.
+ */
+enum opening_verdict opening_read_proxy(struct conn *c);
+
+/* When the opening must be over, whatever comes until then. */
+uint64_t opening_due(const struct conn *c);
+
+/* Tells that it was not in time. */
+void opening_tell_late(const struct conn *c);
+
+/* Forgets what a header told. */
+void opening_forget(struct conn *c);
+
+#endif
