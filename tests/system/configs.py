@@ -281,7 +281,7 @@ LIMIT_CASES += [
     Case("user_twice", text_of(admin=f"user = eve {HASH} full\nuser = eve {HASH} readonly")
          .replace("[admin]", "@@[admin]").encode(), ["[admin] user:"], "named twice"),
     of_admin("users_file_none", "users_file = none", "cannot be opened"),
-    of_admin("certificate_none", "certificate = none.pem", "cannot be opened"),
+    of_admin("certificate_none", "certificate = none.pem\nlisten = 127.0.0.1:7001 tls", "cannot be opened"),
     of_admin("tls_alone", "listen = 127.0.0.1:7001 tls", "tls needs a certificate"),
     of_admin("admin_without_tls", f"listen = 0.0.0.0:7001\nuser = eve {HASH} full", "write tls behind it"),
     of_admin("admin_listen_name", "listen = localhost:7001", "not a name"),
