@@ -73,7 +73,8 @@ struct status_group {
 enum status_role {
     ROLE_ENABLED, /* in force */
     ROLE_STANDBY,
-    ROLE_FAILOVER /* a standby that serves, since no group before it has a usable host */
+    ROLE_FAILOVER, /* a standby that serves, since no group before it has a usable host */
+    ROLE_ROUTED    /* gets what routes send there, and nothing else */
 };
 
 /* Sums over the daemon, for headlines. A group that two services share is counted once. */
@@ -104,7 +105,7 @@ uint32_t status_count_slots(const struct status *status);
 bool status_read_worker(const struct status *status, uint32_t slot, struct status_worker *out);
 
 /*
- * The groups of a service: place 0 is the file's `group`, n the n-th of `standby`.
+ * The groups of a service: place 0 is the file's `group`, n the n-th of `standby`, then those of routes.
  * Returns an index into the model's groups.
  */
 size_t status_count_groups(const struct status *status, size_t service);

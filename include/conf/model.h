@@ -199,6 +199,18 @@ struct model_group {
     struct origin origin;
 };
 
+enum route_kind { ROUTE_SNI, ROUTE_ALPN, ROUTE_SOURCE };
+
+/* Which connections another group gets. */
+struct model_route {
+    enum route_kind kind;
+    const char *
+        word; /* ROUTE_SNI: a host name in lower case, or "*." and one; ROUTE_ALPN: a protocol */
+    struct addr_network network; /* ROUTE_SOURCE */
+    size_t group;                /* index into groups */
+    struct origin origin;
+};
+
 struct model_service {
     const char *name;
     enum protocol protocol;
@@ -208,6 +220,11 @@ struct model_service {
     size_t group;        /* index into groups */
     size_t *standby;     /* indexes into groups, in their order */
     size_t n_standby;
+    struct model_route *routes; /* the first that fits decides */
+    size_t n_routes;
+    /* Each of its groups once, by its place: `group`, each of `standby`, then those of routes alone. */
+    size_t *places;
+    size_t n_places;
     bool failover;
     struct addr_network *allow, *deny;
     size_t n_allow, n_deny;                              /* no allow: everybody */

@@ -51,7 +51,9 @@ struct conn {
     struct generation *generation; /* counted */
     struct service *service;
     const struct entrance *entrance; /* of the service: where the client came in */
-    struct proxied *proxied;         /* what a PROXY header told, to be passed on; or NULL */
+    char
+        *sni; /* the name that a TLS client asked for, where it was looked at; owned, or NULL */
+    struct proxied *proxied; /* what a PROXY header told, to be passed on; or NULL */
     struct way *
         way; /* to the group whose host is sought or used; set when it is over before that, too */
     enum phase phase;
@@ -76,6 +78,7 @@ struct conn {
     bool
         is_spilled; /* its stuck host had no place: it is not to be forgotten for this one's sake */
     bool is_recalled;     /* the stick table sent it to its host */
+    bool is_routed;       /* a route has chosen way */
     bool is_held;         /* waits for any usable host, not for a place at one */
     bool had_shortage;    /* a connect failed for want of something of our own */
     bool may_pass;        /* of ports or descriptors, which others will give back */

@@ -54,8 +54,11 @@ struct service {
     uint32_t number; /* of its row */
     struct service_row *row;
     struct service_shard *shard;
-    struct way *ways; /* to `group`, then to each of `standby` */
+    struct way *ways; /* to each of its groups, by place */
     uint32_t n_ways;
+    uint32_t
+        n_reserve; /* the first so many: `group` and `standby`, which stand in for each other */
+    bool looks_ahead;            /* a route asks for what TLS clients say first */
     bool sends_proxy;            /* some host of it gets a PROXY header */
     struct entrance *entrances;  /* one a listen line */
     struct log_limit refusals;   /* clients whose opening was not as it must be */

@@ -20,7 +20,8 @@ enum opening_verdict {
     OPENING_DONE,    /* what it said behind its opening waits in client.wait */
     OPENING_REFUSED, /* it was not as it must be: told to the log */
     OPENING_LEFT,    /* the client has reset */
-    OPENING_NO_MEMORY
+    OPENING_DENIED,  /* who a header named may not enter */
+    OPENING_LIMITED  /* nor may he, for a limit; or memory is out */
 };
 
 /*
@@ -37,10 +38,16 @@ enum phase opening_first(const struct conn *c);
 enum phase opening_next(const struct conn *c, enum phase over);
 
 /*
- * PHASE_PROXY: reads the header (net/proxyproto), to the byte; the client has the address that it
- * names. The header counts in no figure of bytes.
+ * Goes on with the phase that the connection is in.
+ * PHASE_PROXY: reads the header (net/proxyproto), to the byte; the client has the address that it names, and enters as
+ * that. The header counts in no figure of bytes.
+ * PHASE_HELLO: reads until what a TLS client says first is whole, or it is none; all of it stays in client.wait, and counts
+ * as the client's. What it names is kept in sni; then the first route that fits has its way.
  */
-enum opening_verdict opening_read_proxy(struct conn *c);
+enum opening_verdict opening_step(struct conn *c);
+
+/* Where routes need no look ahead: the first that fits, by source alone, has its way. */
+void opening_route_by_source(struct conn *c);
 
 /* When the opening must be over, whatever comes until then. */
 uint64_t opening_due(const struct conn *c);
@@ -48,7 +55,7 @@ uint64_t opening_due(const struct conn *c);
 /* Tells that it was not in time. */
 void opening_tell_late(const struct conn *c);
 
-/* Forgets what a header told. */
+/* Forgets what a header or a look ahead has told. */
 void opening_forget(struct conn *c);
 
 #endif

@@ -6,6 +6,7 @@
 /* Order = the order a connection passes them; the table of what happens in each is relay/life.c's. */
 enum phase {
     PHASE_PROXY,
+    PHASE_HELLO,
     PHASE_QUEUE,
     PHASE_CONNECT,
     PHASE_RELAY,

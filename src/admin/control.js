@@ -92,7 +92,7 @@
   function showEnable() {
     for (const head of document.querySelectorAll('.group')) {
       const role = head.querySelector('.role');
-      head.querySelector('.enable').hidden = role.hidden || role.textContent === 'enabled';
+      head.querySelector('.enable').hidden = role.hidden || ['enabled', 'routed'].includes(role.textContent);
     }
   }
 

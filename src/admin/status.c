@@ -80,13 +80,12 @@ void status_read_service(const struct status *status, size_t index, struct servi
 
 size_t status_count_groups(const struct status *status, size_t service)
 {
-    return status->model->services[service].n_standby + 1;
+    return status->model->services[service].n_places;
 }
 
 size_t status_group_at(const struct status *status, size_t service, size_t place)
 {
-    const struct model_service *model = &status->model->services[service];
-    return place == 0 ? model->group : model->standby[place - 1];
+    return status->model->services[service].places[place];
 }
 
 size_t status_enabled(const struct status *status, size_t service)
@@ -94,7 +93,7 @@ size_t status_enabled(const struct status *status, size_t service)
     uint32_t number = status->rows->services[service];
     size_t place = atomic_load(&status->segment->services[number].enabled);
     /* A reload may have left fewer standby groups than there were. */
-    return place < status_count_groups(status, service) ? place : 0;
+    return place <= status->model->services[service].n_standby ? place : 0;
 }
 
 /* Hosts that may get connections, and those that could if they were well. */
@@ -147,6 +146,8 @@ enum status_role status_role(const struct status *status, size_t service, size_t
     size_t enabled = status_enabled(status, service);
     if (place == enabled)
         return ROLE_ENABLED;
+    if (place > status->model->services[service].n_standby)
+        return ROLE_ROUTED;
     if (!status->model->services[service].failover || !can_serve(status, service, place) ||
         can_serve(status, service, enabled))
         return ROLE_STANDBY;
@@ -158,8 +159,10 @@ enum status_role status_role(const struct status *status, size_t service, size_t
 
 const char *status_role_word(enum status_role role)
 {
-    static const char *const words[] = {
-        [ROLE_ENABLED] = "enabled", [ROLE_STANDBY] = "standby", [ROLE_FAILOVER] = "failover"};
+    static const char *const words[] = {[ROLE_ENABLED] = "enabled",
+                                        [ROLE_STANDBY] = "standby",
+                                        [ROLE_FAILOVER] = "failover",
+                                        [ROLE_ROUTED] = "routed"};
     return words[role];
 }
 

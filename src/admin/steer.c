@@ -316,6 +316,13 @@ enum call_verdict steer_enable(const struct call_request *request, const struct 
     struct steer steer = {.request = request, .actions = actions, .answer = answer};
     if (!begin(&steer, fields, TARGET_GROUP))
         return CALL_ANSWERED;
+    if (steer.target.place > steer.status.model->services[steer.target.service].n_standby) {
+        answer_refusal(answer, CONFLICT,
+                       "%s: group '%.64s' is reached by routes; only the service's group and "
+                       "standby groups can be put in force",
+                       request->name, steer.status.model->groups[steer.target.group].name);
+        return CALL_ANSWERED;
+    }
     if (steer.status.model->groups[steer.target.group].n_hosts == 0) {
         answer_refusal(answer, CONFLICT, "%s: group '%.64s' has no hosts", request->name,
                        steer.status.model->groups[steer.target.group].name);

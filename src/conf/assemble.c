@@ -341,6 +341,32 @@ static bool assemble_sections(struct assembly *assembly)
     return true;
 }
 
+static bool has_place(const struct model_service *service, size_t group)
+{
+    for (size_t i = 0; i < service->n_places; i++)
+        if (service->places[i] == group)
+            return true;
+    return false;
+}
+
+static bool list_places(struct conf_store *store, struct model *model)
+{
+    for (size_t i = 0; i < model->n_services; i++) {
+        struct model_service *service = &model->services[i];
+        size_t most = 1 + service->n_standby + service->n_routes;
+        service->places = arena_take_array(&store->arena, most, sizeof *service->places);
+        if (service->places == NULL)
+            return false;
+        service->places[service->n_places++] = service->group;
+        for (size_t k = 0; k < service->n_standby; k++)
+            service->places[service->n_places++] = service->standby[k];
+        for (size_t k = 0; k < service->n_routes; k++)
+            if (!has_place(service, service->routes[k].group))
+                service->places[service->n_places++] = service->routes[k].group;
+    }
+    return true;
+}
+
 static void number_parts(struct model *model)
 {
     for (size_t i = 0; i < model->n_groups; i++) {
@@ -373,7 +399,8 @@ struct model *model_assemble(struct conf_store *store, struct problems *problems
         model->store = store;
         model->global = assembly.global;
         model->admin = assembly.admin;
-        is_done = assemble_sections(&assembly) && expand_names(store, model);
+        is_done = assemble_sections(&assembly) && list_places(store, model) &&
+                  expand_names(store, model);
     }
     if (is_done) {
         struct model_global *global = &model->global;

@@ -317,6 +317,26 @@ static void check_standby(const struct check *check, const struct conf_section *
     }
 }
 
+/* A route that an earlier one leaves nothing to is a slip. */
+static void check_routes(const struct check *check, const struct conf_section *section,
+                         const struct model_service *service)
+{
+    const char *key = DIRECTIVE_OF(SECTION_SERVICE, model_service, routes)->key;
+    for (size_t i = 0; i < service->n_routes; i++) {
+        const struct model_route *route = &service->routes[i];
+        check->is_used[route->group] = true;
+        for (size_t k = 0; k < i; k++) {
+            const struct model_route *earlier = &service->routes[k];
+            char where[ORIGIN_TEXT_BYTES];
+            if (earlier->kind == route->kind && route->kind != ROUTE_SOURCE &&
+                strcmp(earlier->word, route->word) == 0)
+                problems_add(check->problems, &route->origin, section->title, key,
+                             "%s is routed already, at %s", route->word,
+                             origin_print(where, &earlier->origin));
+        }
+    }
+}
+
 static void check_service(const struct check *check, const struct conf_section *section,
                           size_t index)
 {
@@ -324,6 +344,7 @@ static void check_service(const struct check *check, const struct conf_section *
     if (service->group != MODEL_NO_GROUP)
         check->is_used[service->group] = true;
     check_standby(check, section, service);
+    check_routes(check, section, service);
     warn_no_effect(check, section,
                    DIRECTIVE_OF(SECTION_SERVICE, model_service, half_close_timeout_ms),
                    service->half_close_timeout_ms, service->idle_timeout_ms);

@@ -15,6 +15,7 @@
 #include "conf/networks.h"
 #include "conf/talk.h"
 #include "conf/users.h"
+#include "conf/ways.h"
 
 #define FIELD(type, member)                                                                    \
     .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
@@ -135,8 +136,8 @@ static const struct directive rows[] = {
       .says = "Groups that the service may be switched to, in the order in which failover uses them." },
     { SECTION_SERVICE, "failover", &value_bool, FIELD(model_service, failover), .def = "yes", .reach = REACH_NOW,
       .says = "Use the standby groups in their order while the enabled group has no usable host, and go back when it has one." },
-    { SECTION_SERVICE, "route", &value_other, .def = "", .repeats = true, .is_later = true,
-      .says = "Choose another group by SNI, ALPN or source." },
+    { SECTION_SERVICE, "route", &value_route, LIST(model_service, routes, n_routes), .def = "", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Which connections another group gets: sni NAME GROUP (also *.NAME), alpn PROTOCOL GROUP, source NETWORK GROUP; the first that fits decides, see ROUTES." },
     { SECTION_SERVICE, "allow", &value_network, LIST(model_service, allow, n_allow), .def = "0.0.0.0/0 ::/0", .reach = REACH_NEW_CONNECTIONS,
       .says = "Networks whose clients are served, one or more a line; once one is named, others are closed without a byte." },
     { SECTION_SERVICE, "deny", &value_network, LIST(model_service, deny, n_deny), .def = "", .reach = REACH_NEW_CONNECTIONS,
@@ -154,7 +155,7 @@ static const struct directive rows[] = {
     { SECTION_SERVICE, "half_close_timeout", &value_duration, FIELD(model_service, half_close_timeout_ms), .def = "30s", .min = "100ms", .max = "365d", .reach = REACH_NEW_CONNECTIONS,
       .says = "Close a connection that one end has finished and over which nothing has moved for so long." },
     { SECTION_SERVICE, "handshake_timeout", &value_duration, FIELD(model_service, handshake_timeout_ms), .def = "10s", .min = "100ms", .max = "1h", .reach = REACH_NEW_CONNECTIONS,
-      .says = "How long after a connect the client may take for its PROXY header; bytes in between do not lengthen it." },
+      .says = "How long after a connect the client may take for its PROXY header, and for the beginning of TLS where routes look at it; bytes in between do not lengthen it." },
     { SECTION_SERVICE, "lifetime", &value_lifetime, FIELD(model_service, lifetime_ms), .def = "0", .min = "0", .max = "365d", .reach = REACH_NEW_CONNECTIONS,
       .says = "End a connection of this age, whatever it does; 0 is never, `1h 10%' spreads the ends over 10 % to either side." },
     { SECTION_SERVICE, "user_timeout", &value_duration, FIELD(model_service, user_timeout_ms), .def = "0", .min = "0", .max = "7d", .reach = REACH_NEW_CONNECTIONS,

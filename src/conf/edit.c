@@ -90,7 +90,7 @@ static bool find_service(struct work *work)
 
 static size_t group_at(const struct model_service *service, size_t place)
 {
-    return place == 0 ? service->group : service->standby[place - 1];
+    return service->places[place];
 }
 
 static bool find_group(struct work *work)
@@ -98,10 +98,10 @@ static bool find_group(struct work *work)
     if (!find_service(work))
         return false;
     const struct model_service *service = work->service;
-    const char **names = calloc(service->n_standby + 1, sizeof *names);
+    const char **names = calloc(service->n_places, sizeof *names);
     if (names == NULL)
         return refuse_memory(work);
-    for (size_t place = 0; place <= service->n_standby; place++) {
+    for (size_t place = 0; place < service->n_places; place++) {
         const struct model_group *group = &work->model->groups[group_at(service, place)];
         names[place] = group->name;
         if (strcmp(group->name, work->edit->group) != 0)
@@ -109,8 +109,8 @@ static bool find_group(struct work *work)
         work->group = group;
         work->place = place;
     }
-    bool is_found = work->group != NULL || refuse_unknown(work, "group", work->edit->group,
-                                                          names, service->n_standby + 1);
+    bool is_found = work->group != NULL ||
+                    refuse_unknown(work, "group", work->edit->group, names, service->n_places);
     free(names);
     return is_found;
 }
@@ -144,7 +144,7 @@ static bool is_used_by_other(const struct work *work)
     const struct model *model = work->model;
     for (size_t i = 0; i < model->n_services; i++) {
         const struct model_service *service = &model->services[i];
-        for (size_t place = 0; service != work->service && place <= service->n_standby; place++)
+        for (size_t place = 0; service != work->service && place < service->n_places; place++)
             if (&model->groups[group_at(service, place)] == work->group)
                 return true;
     }
@@ -326,6 +326,10 @@ static bool delete_group(struct work *work)
                       work->place == work->in_force[index] ? "the group in force"
                                                            : "the configured group",
                       work->service->name);
+    for (size_t i = 0; i < work->service->n_routes; i++)
+        if (&work->model->groups[work->service->routes[i].group] == work->group)
+            return refuse(work, CONFLICT, "a route of service %s leads to group %s",
+                          work->service->name, work->group->name);
     if (is_used_by_other(work))
         return refuse(work, CONFLICT, "another service uses group %s, too", work->group->name);
     if (!set_standby(work, work->place, NULL))

@@ -17,7 +17,7 @@ enum { BROKEN = 500 };
 static const char *group_name(const struct model *model, const struct model_service *service,
                               size_t place)
 {
-    return model->groups[place == 0 ? service->group : service->standby[place - 1]].name;
+    return model->groups[service->places[place]].name;
 }
 
 /* The group in force of a service, by the row; NULL: the current configuration has no such service. */

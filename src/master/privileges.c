@@ -213,9 +213,8 @@ static struct descriptor_needs needs_of(const struct model *model)
                                      .n_workers = processors_for(model->global.workers)};
     for (size_t i = 0; i < model->n_services; i++) {
         const struct model_service *service = &model->services[i];
-        needs.n_pooled += pool_of(&model->groups[service->group]);
-        for (size_t k = 0; k < service->n_standby; k++)
-            needs.n_pooled += pool_of(&model->groups[service->standby[k]]);
+        for (size_t place = 0; place < service->n_places; place++)
+            needs.n_pooled += pool_of(&model->groups[service->places[place]]);
     }
     return needs;
 }

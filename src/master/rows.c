@@ -344,8 +344,7 @@ void rows_commit(struct rows *rows, const struct model *model, const struct bund
 static const char *group_at(const struct model *model, const struct model_service *service,
                             size_t place)
 {
-    size_t group = place == 0 ? service->group : service->standby[place - 1];
-    return model->groups[group].name;
+    return model->groups[service->places[place]].name;
 }
 
 static const struct model_service *find_service(const struct model *model, const char *name)

@@ -29,6 +29,7 @@ void access_log_flush(struct access_log *log)
 struct line {
     char time[CLOCK_TEXT_BYTES], client[ADDR_TEXT_BYTES];
     const char *service, *group, *host, *status;
+    const char *sni; /* letters, digits, dots, '-' and '_' alone */
     uint64_t bytes_in, bytes_out, connect_ms, duration_ms;
     uint64_t id; /* 0 = not told: each connection has one line alone */
 };
@@ -37,9 +38,10 @@ static void print_text(struct text *out, const struct line *line)
 {
     text_printf(out,
                 "%s %s %s %s %s status=%s bytes_in=%" PRIu64 " bytes_out=%" PRIu64
-                " connect_ms=%" PRIu64 " duration_ms=%" PRIu64 " sni=-",
+                " connect_ms=%" PRIu64 " duration_ms=%" PRIu64 " sni=%s",
                 line->time, line->client, line->service, line->group, line->host, line->status,
-                line->bytes_in, line->bytes_out, line->connect_ms, line->duration_ms);
+                line->bytes_in, line->bytes_out, line->connect_ms, line->duration_ms,
+                line->sni[0] != '\0' ? line->sni : "-");
     if (line->id != 0)
         text_printf(out, " id=%" PRIu64, line->id);
     text_add(out, "\n");
@@ -57,9 +59,9 @@ static void print_json(struct text *out, const struct line *line)
     text_add_json(out, line->host);
     text_printf(out,
                 ",\"status\":\"%s\",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
-                ",\"connect_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"sni\":\"\"",
+                ",\"connect_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"sni\":\"%s\"",
                 line->status, line->bytes_in, line->bytes_out, line->connect_ms,
-                line->duration_ms);
+                line->duration_ms, line->sni);
     if (line->id != 0)
         text_printf(out, ",\"id\":%" PRIu64, line->id);
     text_add(out, "}\n");
@@ -86,6 +88,7 @@ static void fill(struct line *line, const struct conn *c)
     line->group = group->model->name;
     line->host = c->has_claim ? group->hosts[c->target].model->name : "-";
     line->status = outcome_word(c->outcome);
+    line->sni = c->sni != NULL ? c->sni : "";
     line->bytes_in = c->client.in_bytes;
     line->bytes_out = c->host.in_bytes;
     line->connect_ms = c->connect_ns / CLOCK_NS_PER_MS;

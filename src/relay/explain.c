@@ -49,6 +49,7 @@ static void add_timers(struct text *out, const struct conn *c)
     struct text timers = {0};
     switch (c->phase) {
     case PHASE_PROXY:
+    case PHASE_HELLO:
         add_timer(&timers, c, "handshake_timeout", c->since_ns, model->handshake_timeout_ms);
         break;
     case PHASE_QUEUE:
@@ -117,7 +118,11 @@ static void add_group_chosen(struct text *words, const struct conn *c)
 {
     const struct service *service = c->service;
     uint32_t enabled = atomic_load_explicit(&service->row->enabled, memory_order_relaxed);
-    const struct way *first = &service->ways[enabled < service->n_ways ? enabled : 0];
+    const struct way *first = &service->ways[enabled < service->n_reserve ? enabled : 0];
+    if (c->is_routed) {
+        text_printf(words, ", routed to group %s", name_of(c->way));
+        return;
+    }
     if (c->is_standby)
         text_printf(words, ", standby since group %s had no %s",
                     first != c->way ? name_of(first) : "before it",

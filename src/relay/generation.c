@@ -98,17 +98,20 @@ static int compose_service(struct generation *generation, const struct generatio
     service->limits = (struct source_limits){.most_open = model->max_connections_per_source,
                                              .rate_per_hour = model->connection_rate_per_source,
                                              .burst = model->connection_rate_burst};
-    service->ways = calloc(model->n_standby + 1, sizeof *service->ways);
+    service->ways = calloc(model->n_places, sizeof *service->ways);
     if (service->ways == NULL || compose_entrances(service) != 0 ||
         netset_init(&service->allow, model->allow, model->n_allow) != 0 ||
         netset_init(&service->deny, model->deny, model->n_deny) != 0)
         return -1;
-    service->n_ways = (uint32_t)model->n_standby + 1;
+    service->n_ways = (uint32_t)model->n_places;
+    service->n_reserve = (uint32_t)model->n_standby + 1;
     for (uint32_t i = 0; i < service->n_ways; i++) {
-        size_t group = i == 0 ? model->group : model->standby[i - 1];
+        size_t group = model->places[i];
         compose_way(generation, model, group, &service->ways[i]);
         service->sends_proxy |= generation->model->groups[group].send_proxy != SEND_PROXY_NO;
     }
+    for (size_t i = 0; i < model->n_routes; i++)
+        service->looks_ahead |= model->routes[i].kind != ROUTE_SOURCE;
     return 0;
 }
 

@@ -54,12 +54,14 @@ static void end_if(struct conn *c, enum outcome outcome)
         life_end(c, outcome);
 }
 
-/* ---- phase: proxy ---- */
+/* ---- phases: proxy, hello ---- */
 
 /* Goes on with the phases of the opening, then with the search for a host. */
 static void open_on(struct conn *c, enum phase phase)
 {
     if (phase == PHASE_QUEUE) {
+        if (!c->service->looks_ahead)
+            opening_route_by_source(c);
         seek_kept(c);
         return;
     }
@@ -71,7 +73,8 @@ static void opening_goes(struct conn *c, enum opening_verdict verdict)
 {
     static const enum outcome outcomes[] = {[OPENING_REFUSED] = OUTCOME_HANDSHAKE_FAILED,
                                             [OPENING_LEFT] = OUTCOME_CLIENT_RESET,
-                                            [OPENING_NO_MEMORY] = OUTCOME_LIMITED};
+                                            [OPENING_DENIED] = OUTCOME_DENIED,
+                                            [OPENING_LIMITED] = OUTCOME_LIMITED};
     if (verdict == OPENING_MORE)
         watch_set(c->relay, &c->client, EV_READ);
     else if (verdict == OPENING_DONE)
@@ -86,19 +89,11 @@ static void opening_expired(struct conn *c)
     life_end(c, OUTCOME_HANDSHAKE_FAILED);
 }
 
-/* Whether who the header named may enter is known only now. */
-static void proxy_ready(struct conn *c, struct half *half, int revents)
+static void opening_ready(struct conn *c, struct half *half, int revents)
 {
-    struct addr client;
-    enum opening_verdict verdict = opening_read_proxy(c);
-
     (void)half;
     (void)revents;
-    admit_read_client(c, &client);
-    if (verdict == OPENING_DONE)
-        end_if(c, admit_enter(c, &client));
-    if (!is_over(c))
-        opening_goes(c, verdict);
+    opening_goes(c, opening_step(c));
 }
 
 /* ---- before a host is reached ---- */
@@ -447,7 +442,8 @@ static const struct {
                      int revents); /* NULL: nothing is watched */
     void (*on_expired)(struct conn *c);
 } phases[PHASES] = {
-    [PHASE_PROXY] = {opening_due, proxy_ready, opening_expired},
+    [PHASE_PROXY] = {opening_due, opening_ready, opening_expired},
+    [PHASE_HELLO] = {opening_due, opening_ready, opening_expired},
     [PHASE_QUEUE] = {queue_due, queue_ready, queue_expired},
     [PHASE_CONNECT] = {connect_due, connect_ready, connect_expired},
     [PHASE_RELAY] = {relay_due, relay_ready, relay_expired},
@@ -517,6 +513,7 @@ void life_start(struct relay *relay, const struct life_arrival *arrival)
         open_on(c, opening);
         return;
     }
+    opening_route_by_source(c);
     if (early_take(c, &length) == EARLY_RESET)
         life_end(c, OUTCOME_CLIENT_RESET);
     else

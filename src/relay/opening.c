@@ -10,6 +10,7 @@
 #include "relay/early.h"
 #include "relay/generation.h"
 #include "relay/traffic.h"
+#include "tls/hello.h"
 
 /* ---- the order of the phases ---- */
 
@@ -25,14 +26,12 @@ bool opening_may_begin(const struct conn *c, const struct addr *client)
 
 enum phase opening_first(const struct conn *c)
 {
-    return is_proxied(c) ? PHASE_PROXY : PHASE_QUEUE;
+    return is_proxied(c) ? PHASE_PROXY : opening_next(c, PHASE_PROXY);
 }
 
 enum phase opening_next(const struct conn *c, enum phase over)
 {
-    (void)c;
-    (void)over;
-    return PHASE_QUEUE;
+    return over == PHASE_PROXY && c->service->looks_ahead ? PHASE_HELLO : PHASE_QUEUE;
 }
 
 uint64_t opening_due(const struct conn *c)
@@ -59,7 +58,8 @@ static enum opening_verdict refuse(const struct conn *c, const char *what, const
 
 void opening_tell_late(const struct conn *c)
 {
-    refuse(c, "PROXY header", "not complete within handshake_timeout");
+    refuse(c, c->phase == PHASE_PROXY ? "PROXY header" : "TLS hello",
+           "not complete within handshake_timeout");
 }
 
 /* ---- PROXY header ---- */
@@ -80,21 +80,33 @@ static bool remember(struct conn *c, const struct proxy_header *header)
     return true;
 }
 
+/* Whether who the header named may is known only now. */
+static enum opening_verdict enter(struct conn *c)
+{
+    struct addr client;
+
+    admit_read_client(c, &client);
+    enum outcome outcome = admit_enter(c, &client);
+    if (outcome == OUTCOME_OPEN)
+        return OPENING_DONE;
+    return outcome == OUTCOME_DENIED ? OPENING_DENIED : OPENING_LIMITED;
+}
+
 static enum opening_verdict take_header(struct conn *c, const struct proxy_header *header)
 {
     struct half *client = &c->client;
 
     if (!remember(c, header))
-        return OPENING_NO_MEMORY;
+        return OPENING_LIMITED;
     if (header->command == PROXY_PROXY)
         admit_rename_client(c, &header->source);
     buffer_consume(&client->wait, &c->relay->buffers, header->length);
     client->in_bytes = client->wait.length;
     traffic_count_early(c, client->in_bytes);
-    return OPENING_DONE;
+    return enter(c);
 }
 
-enum opening_verdict opening_read_proxy(struct conn *c)
+static enum opening_verdict read_proxy(struct conn *c)
 {
     struct relay *relay = c->relay;
     struct half *client = &c->client;
@@ -114,7 +126,7 @@ enum opening_verdict opening_read_proxy(struct conn *c)
         return OPENING_LEFT;
     }
     if (!early_keep(c, relay->scratch, length))
-        return OPENING_NO_MEMORY;
+        return OPENING_LIMITED;
     switch (proxyproto_parse(buffer_bytes(&client->wait), client->wait.length, &header)) {
     case PROXYPROTO_MORE:
         return OPENING_MORE;
@@ -124,6 +136,103 @@ enum opening_verdict opening_read_proxy(struct conn *c)
         break;
     }
     return refuse(c, "PROXY header", header.reason);
+}
+
+/* ---- routes ---- */
+
+static bool fits(const struct model_route *route, const struct hello *hello,
+                 const struct addr *client)
+{
+    switch (route->kind) {
+    case ROUTE_SNI:
+        return hello != NULL && hello_matches(route->word, hello->name);
+    case ROUTE_ALPN:
+        return hello != NULL && hello_offers(hello, route->word);
+    case ROUTE_SOURCE:
+        return addr_network_has(&route->network, client);
+    }
+    return false;
+}
+
+/* hello  NULL: there is none to look at */
+static void route(struct conn *c, const struct hello *hello)
+{
+    const struct model_service *model = c->service->model;
+    struct addr client;
+
+    if (model->n_routes == 0)
+        return;
+    admit_read_client(c, &client);
+    for (size_t i = 0; i < model->n_routes; i++) {
+        if (!fits(&model->routes[i], hello, &client))
+            continue;
+        for (uint32_t place = 0; place < c->service->n_ways; place++)
+            if (model->places[place] == model->routes[i].group)
+                c->way = &c->service->ways[place];
+        c->is_routed = true;
+        return;
+    }
+}
+
+void opening_route_by_source(struct conn *c)
+{
+    route(c, NULL);
+}
+
+static enum opening_verdict take_hello(struct conn *c, const struct hello *hello)
+{
+    if (hello->name[0] != '\0' && (c->sni = strdup(hello->name)) == NULL)
+        return OPENING_LIMITED;
+    route(c, hello);
+    return OPENING_DONE;
+}
+
+static enum opening_verdict look(struct conn *c)
+{
+    struct hello hello;
+
+    switch (hello_look(buffer_bytes(&c->client.wait), c->client.wait.length, c->relay->scratch,
+                       &hello)) {
+    case HELLO_MORE:
+        return OPENING_MORE;
+    case HELLO_DONE:
+        return take_hello(c, &hello);
+    case HELLO_NONE:
+    case HELLO_BAD:
+        break;
+    }
+    route(c, NULL);
+    return OPENING_DONE;
+}
+
+static enum opening_verdict look_ahead(struct conn *c)
+{
+    /* What is there already may be enough: it came behind a header. */
+    enum opening_verdict verdict = c->client.wait.length > 0 ? look(c) : OPENING_MORE;
+
+    if (verdict != OPENING_MORE)
+        return verdict;
+    switch (early_read(c)) {
+    case EARLY_GOING:
+        break;
+    case EARLY_RESET:
+        return OPENING_LEFT;
+    case EARLY_NO_MEMORY:
+        return OPENING_LIMITED;
+    }
+    if (c->client.wait.length > 0)
+        verdict = look(c);
+    /* Who has ended says no more: what there is goes on as it is. */
+    if (verdict == OPENING_MORE && c->client.eof) {
+        route(c, NULL);
+        return OPENING_DONE;
+    }
+    return verdict;
+}
+
+enum opening_verdict opening_step(struct conn *c)
+{
+    return c->phase == PHASE_PROXY ? read_proxy(c) : look_ahead(c);
 }
 
 bool proxied_has(const struct proxied *proxied, uint8_t type)
@@ -141,5 +250,7 @@ bool proxied_has(const struct proxied *proxied, uint8_t type)
 void opening_forget(struct conn *c)
 {
     free(c->proxied);
+    free(c->sni);
     c->proxied = NULL;
+    c->sni = NULL;
 }

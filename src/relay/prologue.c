@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "relay/admit.h"
 #include "relay/generation.h"
@@ -50,6 +51,8 @@ size_t prologue_write(const struct conn *c, unsigned char out[PROLOGUE_MOST_BYTE
     bool has_id = c->proxied != NULL && proxied_has(c->proxied, PROXY_TLV_UNIQUE_ID);
     if (c->proxied != NULL)
         proxyproto_add_received(&builder, c->proxied->tlvs, c->proxied->n_tlv_bytes, &none);
+    if (c->sni != NULL && (c->proxied == NULL || !proxied_has(c->proxied, PROXY_TLV_AUTHORITY)))
+        proxyproto_add(&builder, PROXY_TLV_AUTHORITY, c->sni, strlen(c->sni));
     if (!has_id) {
         int n = snprintf(id, sizeof id, "%" PRIu64,
                          atomic_load_explicit(&admit_row(c)->id, memory_order_relaxed));

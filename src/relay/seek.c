@@ -14,7 +14,7 @@ static bool is_waiting(const struct conn *c)
 static uint32_t enabled_way(const struct service *service)
 {
     uint32_t enabled = atomic_load_explicit(&service->row->enabled, memory_order_relaxed);
-    return enabled < service->n_ways ? enabled : 0;
+    return enabled < service->n_reserve ? enabled : 0;
 }
 
 /* The n-th way in the order in which they are tried: the enabled one, then the others. */
@@ -30,7 +30,7 @@ static uint32_t first_to_try(const struct conn *c, uint32_t enabled)
 {
     uint32_t n = 0;
     if (c->n_failed > 0)
-        while (n + 1 < c->service->n_ways && way_at(c->service, enabled, n) != c->way)
+        while (n + 1 < c->service->n_reserve && way_at(c->service, enabled, n) != c->way)
             n++;
     return n;
 }
@@ -101,15 +101,33 @@ static enum pick_verdict seek_in_way(struct conn *c, const struct addr *client)
     return pick_host(group, &request, &c->target);
 }
 
+/* A route has decided: no other group stands in for this one. */
+static enum seek_verdict seek_routed(struct conn *c, const struct addr *client)
+{
+    switch (seek_in_way(c, client)) {
+    case PICK_CHOSEN:
+        return SEEK_CHOSEN;
+    case PICK_FULL:
+        return SEEK_WAIT;
+    case PICK_NONE:
+        break;
+    }
+    bool is_tried = c->n_failed > 0 || c->had_shortage;
+    return !is_tried && c->service->model->when_no_host.action == NO_HOST_HOLD ? SEEK_HOLD
+                                                                               : SEEK_NONE;
+}
+
 enum seek_verdict seek_host(struct conn *c)
 {
     const struct service *service = c->service;
     uint32_t enabled = enabled_way(service);
-    uint32_t n_ways = service->model->failover ? service->n_ways : 1;
+    uint32_t n_ways = service->model->failover ? service->n_reserve : 1;
     struct way *full = NULL;
     struct addr client;
 
     admit_read_client(c, &client);
+    if (c->is_routed)
+        return seek_routed(c, &client);
     for (uint32_t n = first_to_try(c, enabled); n < n_ways; n++) {
         take_way(c, way_at(service, enabled, n));
         enum pick_verdict verdict = seek_in_way(c, &client);

@@ -290,7 +290,7 @@ LIMIT_CASES += [
 LATER = "not yet supported"
 LATER_GLOBAL = ["cache = /tmp", "locale = de"]
 LATER_SERVICE = [
-    "protocol = udp", "route = sni a.example main",
+    "protocol = udp",
     "certificate = a.pem", "tls_min = 1.3", "tls_ciphers = HIGH", "tls_alpn = h2", "client_ca = ca.pem",
     "client_verify = required", "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
     "listen = 127.0.0.1:7998 tls", "listen = 127.0.0.1:7998 starttls=postgres",

@@ -75,12 +75,12 @@ static void a_header_is_taken_to_the_byte(void **state)
     (void)state;
     struct fixture f;
     open_fixture(&f, "127.0.0.0/8", "");
-    assert_int_equal(opening_read_proxy(f.c), OPENING_MORE);
+    assert_int_equal(opening_step(f.c), OPENING_MORE);
     rig_say(f.client, "PROXY TCP4 192.0.2.1 ");
-    assert_int_equal(opening_read_proxy(f.c), OPENING_MORE);
+    assert_int_equal(opening_step(f.c), OPENING_MORE);
     assert_int_equal(f.c->client.in_bytes, 0);
     rig_say(f.client, "198.51.100.2 1234 80\r\nhello");
-    assert_int_equal(opening_read_proxy(f.c), OPENING_DONE);
+    assert_int_equal(opening_step(f.c), OPENING_DONE);
     assert_string_equal(client_of(f.c), "192.0.2.1:1234");
     assert_int_equal(f.c->client.wait.length, 5);
     assert_memory_equal(buffer_bytes(&f.c->client.wait), "hello", 5);
@@ -96,7 +96,7 @@ static void what_is_passed_on_is_kept(void **state)
     struct fixture f;
     open_fixture(&f, "127.0.0.0/8", "send_proxy = v2\n");
     rig_say(f.client, HEADER);
-    assert_int_equal(opening_read_proxy(f.c), OPENING_DONE);
+    assert_int_equal(opening_step(f.c), OPENING_DONE);
     assert_non_null(f.c->proxied);
     assert_int_equal(addr_port(&f.c->proxied->target), 80);
     assert_false(proxied_has(f.c->proxied, PROXY_TLV_UNIQUE_ID));
@@ -109,13 +109,13 @@ static void what_is_none_is_refused(void **state)
     struct fixture f;
     open_fixture(&f, "127.0.0.0/8", "");
     rig_say(f.client, "GET / HTTP/1.1\r\n\r\n");
-    assert_int_equal(opening_read_proxy(f.c), OPENING_REFUSED);
+    assert_int_equal(opening_step(f.c), OPENING_REFUSED);
     close_fixture(&f);
     open_fixture(&f, "127.0.0.0/8", "");
     rig_say(f.client, "PROXY TCP4 ");
     shutdown(f.client, SHUT_WR);
-    assert_int_equal(opening_read_proxy(f.c), OPENING_MORE);
-    assert_int_equal(opening_read_proxy(f.c), OPENING_REFUSED);
+    assert_int_equal(opening_step(f.c), OPENING_MORE);
+    assert_int_equal(opening_step(f.c), OPENING_REFUSED);
     close_fixture(&f);
 }
 
