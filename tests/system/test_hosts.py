@@ -220,8 +220,8 @@ def test_each_change_is_one_line_of_the_log(daemon, host):
     ask_for(d, "hostAdminDown", name="one")
     lines = harness.wait_until(lambda: len(lines := d.log_lines("by the control socket")) > 1 and lines, what="two lines")
     assert [line.partition("]: ")[2] for line in lines] == [
-        "setWeight web/main/one: weight 1 -> 7, by the control socket",
-        "hostAdminDown web/main/one: up -> down, by the control socket"]
+        f"setWeight web/main/one: weight 1 -> 7, by the control socket (uid {os.getuid()})",
+        f"hostAdminDown web/main/one: up -> down, by the control socket (uid {os.getuid()})"]
 
 
 @pytest.mark.san_subset

@@ -102,8 +102,11 @@ def taking(listen, hosts, *, service="", group="", glob=""):
 
 def exchange(listen, *parts, pause=0.0):
     """Sends the parts, ends, and gives all that comes back."""
-    with connect(f"127.0.0.1:{listen}") as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        client = connect(f"127.0.0.1:{listen}")
+    except ConnectionResetError:  # a refusal may be here before connect(2) has returned
+        return b"", "reset"
+    with client:
         try:
             for part in parts:
                 client.sendall(part)

@@ -11,7 +11,7 @@ from scene import config, visit
 from test_logs import rsyslog  # noqa: F401  (a fixture)
 from test_peers import POSTGRES_OPTIONS, as_postgres, open_folder, postgres_program, run  # noqa: F401  (fixtures)
 
-EXAMPLES = os.path.join(ROOT, "etc", "examples")
+EXAMPLES = os.path.join(ROOT, "etc", "examples", "rsyslog")
 
 
 class Database:
@@ -45,7 +45,7 @@ class Database:
 
 def example(folder, database, log):
     """The example with the values of this test."""
-    with open(os.path.join(EXAMPLES, "rsyslog-postgresql.conf"), encoding="utf-8") as file:
+    with open(os.path.join(EXAMPLES, "gaidaros.conf"), encoding="utf-8") as file:
         text = file.read()
     for old, new in (("/var/spool/rsyslog", str(folder)), ("/var/log/gaidaros/access.log", str(log)),
                      ('port="5432"', f'port="{database.port}"'), ('"DATABASE"', '"postgres"'), ('"USER"', '"tester"'),

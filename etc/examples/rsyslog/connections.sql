@@ -1,4 +1,4 @@
--- The table for rsyslog-postgresql.conf: a row for each line of gaidaros's access log in JSON.
+-- The table for gaidaros.conf: a row for each line of gaidaros's access log in JSON.
 BEGIN;
 
 CREATE SCHEMA gaidaros;
