@@ -20,8 +20,8 @@ struct admin_rig {
     struct model_service services[2];
     struct model_listen listens[2];
     struct model_group groups[2];
-    struct model_host hosts[5]; /* three of main, two of spare */
-    size_t standby[1];
+    struct model_host hosts[5];   /* three of main, two of spare */
+    size_t standby[1], places[2]; /* of the first service: main, spare */
     uint32_t service_rows[2], group_rows[2], host_rows[5], listener_rows[2];
     struct bundle_rows rows;
     struct status status;
@@ -57,7 +57,9 @@ static inline void admin_rig_fill(struct admin_rig *rig)
         rig->services[i] = (struct model_service){.name = i == 0 ? "web" : "mail",
                                                   .listens = &rig->listens[i],
                                                   .n_listens = 1,
-                                                  .first_listen = i};
+                                                  .first_listen = i,
+                                                  .places = rig->places,
+                                                  .n_places = 1};
         rig->service_rows[i] = 5 + i;
         service_reset(segment, 5 + i);
     }
@@ -107,6 +109,8 @@ static inline void admin_rig_add_spare(struct admin_rig *rig)
     rig->standby[0] = 1;
     rig->services[0].standby = rig->standby;
     rig->services[0].n_standby = 1;
+    rig->places[1] = 1;
+    rig->services[0].n_places = 2;
     rig->services[0].failover = true;
     rig->model.n_groups = 2;
     rig->model.n_hosts = 5;

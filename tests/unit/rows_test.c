@@ -223,17 +223,20 @@ struct groups {
     struct model model;
     struct model_service service;
     struct model_group groups[3];
-    size_t standby[2];
+    size_t standby[2], places[3];
 };
 
 static void fill_groups(struct groups *out, const char *names, size_t n_standby)
 {
     static const char *const words[] = {"a", "b", "c"};
-    *out = (struct groups){.standby = {1, 2}};
+    *out = (struct groups){.standby = {1, 2}, .places = {0, 1, 2}};
     for (size_t i = 0; i <= n_standby; i++)
         out->groups[i].name = words[names[i] - 'a'];
-    out->service =
-        (struct model_service){.name = "web", .standby = out->standby, .n_standby = n_standby};
+    out->service = (struct model_service){.name = "web",
+                                          .standby = out->standby,
+                                          .n_standby = n_standby,
+                                          .places = out->places,
+                                          .n_places = n_standby + 1};
     out->model = (struct model){.groups = out->groups,
                                 .n_groups = n_standby + 1,
                                 .services = &out->service,
