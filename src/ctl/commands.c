@@ -13,8 +13,8 @@
 #include "ctl/complete.h"
 #include "ctl/exits.h"
 #include "ctl/inspect.h"
-#include "ctl/passhash.h"
 #include "ctl/loads.h"
+#include "ctl/passhash.h"
 #include "ctl/top.h"
 
 int commands_wrong(const char *what)
