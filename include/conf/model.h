@@ -208,6 +208,7 @@ struct model_route {
         word; /* ROUTE_SNI: a host name in lower case, or "*." and one; ROUTE_ALPN: a protocol */
     struct addr_network network; /* ROUTE_SOURCE */
     size_t group;                /* index into groups */
+    size_t place;                /* of that group in the service's places */
     struct origin origin;
 };
 

@@ -75,6 +75,9 @@ int64_t value_load_number(const struct directive *row, const void *field);
 /* The index of the group of this name; false with a sentence in why. */
 bool value_find_group(struct value_context *context, const char *name, size_t *index);
 
+/* False, with `"WORD": why` in the context's why. */
+bool value_refuse_word(struct value_context *context, const char *word, const char *why);
+
 /* quotes_split, with the sentence in the context's why. */
 bool value_split(struct value_context *context, const char *value, struct quotes_words *words);
 

@@ -89,9 +89,9 @@ void proxyproto_begin(struct proxy_builder *builder, enum proxy_command command,
 void proxyproto_add(struct proxy_builder *builder, enum proxy_tlv type, const void *bytes,
                     size_t length);
 
-/* Adds the received ones but CRC32C and NOOP, and those of the types in `without`, which is ended by 0. */
+/* Adds received ones but CRC32C and NOOP. */
 void proxyproto_add_received(struct proxy_builder *builder, const unsigned char *tlvs,
-                             size_t length, const uint8_t *without);
+                             size_t length);
 
 /*
  * Adds a CRC32C over all and sets the length.

@@ -74,21 +74,21 @@ struct conn {
     uint32_t live;    /* row of the live table, or LIVE_NONE */
     uint32_t target;  /* index of the host in its group */
     uint32_t source;  /* entry of the sources that counts it; 0 = none */
-    bool has_claim;   /* a place at target is claimed */
+    uint32_t waited_ms;   /* in the queue, the last time */
+    uint32_t n_intervals; /* of access_interval that the access log has had a line for */
+    bool has_claim;       /* a place at target is claimed */
     bool
         is_spilled; /* its stuck host had no place: it is not to be forgotten for this one's sake */
-    bool is_recalled;     /* the stick table sent it to its host */
-    bool is_routed;       /* a route has chosen way */
-    bool is_held;         /* waits for any usable host, not for a place at one */
-    bool had_shortage;    /* a connect failed for want of something of our own */
-    bool may_pass;        /* of ports or descriptors, which others will give back */
-    uint32_t waited_ms;   /* in the queue, the last time */
-    bool is_standby;      /* a group that comes before way had nobody to take it: */
-    bool was_full;        /* no place, rather than no usable host */
-    uint8_t failed_with;  /* errno of the last attempt that a host has failed */
-    uint32_t n_intervals; /* of access_interval that the access log has had a line for */
-    uint8_t n_failed;     /* attempts that hosts have failed, over all groups */
-    uint8_t n_tried; /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */
+    bool is_recalled;    /* the stick table sent it to its host */
+    bool is_routed;      /* a route has chosen way */
+    bool is_held;        /* waits for any usable host, not for a place at one */
+    bool had_shortage;   /* a connect failed for want of something of our own */
+    bool may_pass;       /* of ports or descriptors, which others will give back */
+    bool is_standby;     /* a group that comes before way had nobody to take it: */
+    bool was_full;       /* no place, rather than no usable host */
+    uint8_t failed_with; /* errno of the last attempt that a host has failed */
+    uint8_t n_failed;    /* attempts that hosts have failed, over all groups */
+    uint8_t n_tried;     /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */
     uint16_t tried[PICK_MOST_TRIED];
 };
 

@@ -341,12 +341,15 @@ static bool assemble_sections(struct assembly *assembly)
     return true;
 }
 
-static bool has_place(const struct model_service *service, size_t group)
+/* The place of a group; one that has none yet gets the next. */
+static size_t give_place(struct model_service *service, size_t group)
 {
-    for (size_t i = 0; i < service->n_places; i++)
-        if (service->places[i] == group)
-            return true;
-    return false;
+    size_t place = 0;
+    while (place < service->n_places && service->places[place] != group)
+        place++;
+    if (place == service->n_places)
+        service->places[service->n_places++] = group;
+    return place;
 }
 
 static bool list_places(struct conf_store *store, struct model *model)
@@ -361,8 +364,7 @@ static bool list_places(struct conf_store *store, struct model *model)
         for (size_t k = 0; k < service->n_standby; k++)
             service->places[service->n_places++] = service->standby[k];
         for (size_t k = 0; k < service->n_routes; k++)
-            if (!has_place(service, service->routes[k].group))
-                service->places[service->n_places++] = service->routes[k].group;
+            service->routes[k].place = give_place(service, service->routes[k].group);
     }
     return true;
 }

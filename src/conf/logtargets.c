@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "conf/directives.h"
+#include "conf/networks.h"
 
 #define SHOWN_BYTES VALUE_SHOWN_BYTES
 #define SYSLOG_PORT 514
@@ -32,47 +33,6 @@ static bool take_facility(struct value_context *context, const char *word, int *
     for (size_t i = 0; i < N_FACILITIES; i++)
         text_printf(context->why, " %s", facilities[i].word);
     return false;
-}
-
-static void set_port(struct addr *address, uint16_t port)
-{
-    if (address->any.sa_family == AF_INET)
-        address->in.sin_port = htons(port);
-    else
-        address->in6.sin6_port = htons(port);
-}
-
-/* "192.0.2.1", "192.0.2.1:1514", "[2001:db8::1]", "[2001:db8::1]:1514": where a syslog server listens. */
-static bool take_server(struct value_context *context, const char *word, struct addr *server)
-{
-    static const char no_address[] = "must be an IP address, with a port behind it or not";
-    struct addr_spec spec = {0};
-    struct addr_network alone;
-    const char *why = NULL, *unused;
-    size_t length = strlen(word);
-    bool is_bare = word[0] == '[' ? word[length - 1] == ']' : strchr(word, ':') == NULL;
-    const char *ip =
-        word[0] == '[' && is_bare ? arena_copy(context->arena, word + 1, length - 2) : word;
-    if (ip == NULL) {
-        why = "out of memory";
-    } else if (is_bare && strchr(ip, '/') == NULL &&
-               addr_parse_network(ip, &alone, &unused) == 0) {
-        spec.address = alone.address;
-        set_port(&spec.address, SYSLOG_PORT);
-    } else if (is_bare) {
-        why = no_address;
-    } else if (addr_parse(word, &spec, &why) == 0 &&
-               (spec.kind != ADDR_SOCKET || spec.address.any.sa_family == AF_UNIX)) {
-        why = no_address;
-    }
-    if (why == NULL && !addr_is_one_host(&spec.address))
-        why = "no address that can be sent to";
-    if (why != NULL) {
-        text_printf(context->why, "syslog@%.*s: %s", SHOWN_BYTES, word, why);
-        return false;
-    }
-    *server = spec.address;
-    return true;
 }
 
 /* Where a facility begins behind syslog@ADDRESS: a last ':' with a letter behind it. */
@@ -106,7 +66,7 @@ static bool take_syslog(struct value_context *context, const char *text,
                  address == NULL ? "out of memory" : "syslog@ needs an address behind it");
         return false;
     }
-    return take_server(context, address, &target->server);
+    return value_take_socket(context, address, SYSLOG_PORT, &target->server);
 }
 
 /* A bare word is more likely a slip than a file: a file's name has a '/' or a '.'. */

@@ -13,12 +13,6 @@
 #define INET_BITS 32
 #define INET6_BITS 128
 
-static bool refuse(struct value_context *context, const char *word, const char *why)
-{
-    text_printf(context->why, "\"%.*s\": %s", VALUE_SHOWN_BYTES, word, why);
-    return false;
-}
-
 /* ---- allow, deny ---- */
 
 /* Words of a line, or a few more where there are blanks in quotes. */
@@ -40,7 +34,7 @@ static bool parse_networks(struct value_context *context, const char *value, voi
     bool is_right = quotes_start(&cursor, context->arena, value, &why);
     while (is_right && (is_right = quotes_next(&cursor, &word, &why)) && word.at != NULL) {
         if (addr_parse_network(word.at, &networks[n], &why) != 0)
-            return refuse(context, word.at, why);
+            return value_refuse_word(context, word.at, why);
         n++;
     }
     if (!is_right)
@@ -66,9 +60,9 @@ static bool parse_ip(struct value_context *context, const char *word, struct add
     struct addr_network network;
     const char *why;
     if (strchr(word, '/') != NULL)
-        return refuse(context, word, "one address, without a prefix");
+        return value_refuse_word(context, word, "one address, without a prefix");
     if (addr_parse_network(word, &network, &why) != 0)
-        return refuse(context, word, why);
+        return value_refuse_word(context, word, why);
     *out = network.address;
     return true;
 }
@@ -87,13 +81,6 @@ static bool take_one_word(struct value_context *context, const char *value, cons
     return true;
 }
 
-/* "192.0.2.53" and "2001:db8::53" have no port; one in brackets or with a single colon has. */
-static bool has_port(const char *word)
-{
-    const char *colon = strchr(word, ':');
-    return word[0] == '[' || (colon != NULL && strchr(colon + 1, ':') == NULL);
-}
-
 static void set_port(struct addr *address, uint16_t port)
 {
     if (address->any.sa_family == AF_INET)
@@ -102,24 +89,55 @@ static void set_port(struct addr *address, uint16_t port)
         address->in6.sin6_port = htons(port);
 }
 
-static bool parse_resolver(struct value_context *context, const char *value, void *field)
+/* "192.0.2.53", "2001:db8::53", "[2001:db8::53]" have no port; one behind brackets or a single colon is one. */
+static bool has_port(const char *word)
+{
+    const char *colon = strrchr(word, ':');
+    if (word[0] == '[')
+        return word[strlen(word) - 1] != ']';
+    return colon != NULL && strchr(word, ':') == colon;
+}
+
+bool value_take_socket(struct value_context *context, const char *word, uint16_t port,
+                       struct addr *out)
 {
     struct addr_spec spec = {0};
-    const char *word, *why;
+    size_t length = strlen(word);
+    const char *why = NULL;
+    if (has_port(word)) {
+        if (addr_parse(word, &spec, &why) != 0)
+            return value_refuse_word(context, word, why);
+        if (spec.kind != ADDR_SOCKET || spec.address.any.sa_family == AF_UNIX)
+            why = "must be an IP address, with a port behind it or not";
+    } else {
+        bool has_brackets = word[0] == '[' && length > 1;
+        const char *ip =
+            arena_copy(context->arena, word + has_brackets, has_brackets ? length - 2 : length);
+        if (ip == NULL)
+            return value_refuse_word(context, word, "out of memory");
+        if (!parse_ip(context, ip, &spec.address))
+            return false;
+        set_port(&spec.address, port);
+    }
+    if (why == NULL && !addr_is_one_host(&spec.address))
+        why = "no address that can be asked";
+    if (why != NULL)
+        return value_refuse_word(context, word, why);
+    *out = spec.address;
+    return true;
+}
+
+static bool parse_resolver(struct value_context *context, const char *value, void *field)
+{
+    struct addr address;
+    const char *word;
     if (!take_one_word(context, value, &word))
         return false;
-    if (!has_port(word)) {
-        if (!parse_ip(context, word, &spec.address))
-            return false;
-        set_port(&spec.address, DNS_PORT);
-    } else if (addr_parse(word, &spec, &why) != 0) {
-        return refuse(context, word, why);
-    } else if (spec.kind != ADDR_SOCKET) {
-        return refuse(context, word, "must be an IP address, with a port behind it or not");
-    }
-    if (!addr_is_one_host(&spec.address))
-        return refuse(context, word, "no address that can be asked");
-    memcpy(field, &spec.address, sizeof spec.address);
+    if (word[0] == '[' && !has_port(word))
+        return value_refuse_word(context, word, "brackets are for an address with a port");
+    if (!value_take_socket(context, word, DNS_PORT, &address))
+        return false;
+    memcpy(field, &address, sizeof address);
     return true;
 }
 
@@ -144,7 +162,7 @@ static bool parse_bind(struct value_context *context, const char *value, void *f
         return false;
     }
     if (!bind.is_client && !addr_is_one_host(&bind.address))
-        return refuse(context, word, "no address that a connection can come from");
+        return value_refuse_word(context, word, "no address that a connection can come from");
     memcpy(field, &bind, sizeof bind);
     return true;
 }

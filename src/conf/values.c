@@ -276,6 +276,12 @@ static bool has_control(const char *text)
     return false;
 }
 
+bool value_refuse_word(struct value_context *context, const char *word, const char *why)
+{
+    text_printf(context->why, "\"%.*s\": %s", VALUE_SHOWN_BYTES, word, why);
+    return false;
+}
+
 bool value_take_printable(struct value_context *context, const char *value, size_t most,
                           const char **text)
 {

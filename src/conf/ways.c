@@ -12,12 +12,6 @@ static const char *const kinds[] = {
     [ROUTE_SNI] = "sni", [ROUTE_ALPN] = "alpn", [ROUTE_SOURCE] = "source"};
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
-static bool refuse(struct value_context *context, const char *word, const char *why)
-{
-    text_printf(context->why, "\"%.*s\": %s", VALUE_SHOWN_BYTES, word, why);
-    return false;
-}
-
 /* A host name as clients send it: labels of letters, digits, '-' and '_', with dots between. */
 static bool is_host_name(const char *name)
 {
@@ -42,15 +36,15 @@ static bool take_name(struct value_context *context, const char *word,
     if (length > 0 && word[length - 1] == '.') /* the root's dot says nothing */
         length--;
     if (length == 0 || length > NAME_MOST_BYTES)
-        return refuse(context, word, "must be a host name, or *. and one");
+        return value_refuse_word(context, word, "must be a host name, or *. and one");
     name = arena_take(context->arena, length + 1);
     if (name == NULL)
-        return refuse(context, word, "out of memory");
+        return value_refuse_word(context, word, "out of memory");
     for (size_t i = 0; i < length; i++)
         name[i] = word[i] >= 'A' && word[i] <= 'Z' ? (char)(word[i] - 'A' + 'a') : word[i];
     name[length] = '\0';
     if (!is_host_name(strncmp(name, "*.", 2) == 0 ? name + 2 : name))
-        return refuse(context, word, "must be a host name, or *. and one");
+        return value_refuse_word(context, word, "must be a host name, or *. and one");
     route->word = name;
     return true;
 }
@@ -66,11 +60,11 @@ static bool take_what(struct value_context *context, const char *word,
         route->word = word;
         return strlen(word) <= PROTOCOL_MOST_BYTES && word[0] != '\0'
                    ? true
-                   : refuse(context, word, "must be a protocol's name, as h2");
+                   : value_refuse_word(context, word, "must be a protocol's name, as h2");
     case ROUTE_SOURCE:
         return addr_parse_network(word, &route->network, &why) == 0
                    ? true
-                   : refuse(context, word, why);
+                   : value_refuse_word(context, word, why);
     }
     return false;
 }

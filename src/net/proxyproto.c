@@ -487,14 +487,11 @@ void proxyproto_add(struct proxy_builder *builder, enum proxy_tlv type, const vo
 }
 
 void proxyproto_add_received(struct proxy_builder *builder, const unsigned char *tlvs,
-                             size_t length, const uint8_t *without)
+                             size_t length)
 {
     struct proxy_value value;
     while (proxyproto_next(&tlvs, &length, &value)) {
-        bool is_left_out =
-            value.type == PROXY_TLV_CRC32C || value.type == PROXY_TLV_NOOP ||
-            (value.type != 0 && strchr((const char *)without, value.type) != NULL);
-        if (!is_left_out)
+        if (value.type != PROXY_TLV_CRC32C && value.type != PROXY_TLV_NOOP)
             proxyproto_add(builder, (enum proxy_tlv)value.type, value.bytes, value.length);
     }
 }

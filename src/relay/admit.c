@@ -85,7 +85,7 @@ struct conn *admit_new(struct relay *relay, const struct life_arrival *arrival,
 
 void admit_rename_client(const struct conn *c, const struct addr *client)
 {
-    struct live_row *row = live_row(c->relay->segment, c->relay->slot, c->live);
+    struct live_row *row = admit_row(c);
     uint64_t id = atomic_load_explicit(&row->id, memory_order_relaxed);
 
     if (client->any.sa_family != AF_INET && client->any.sa_family != AF_INET6)

@@ -283,7 +283,8 @@ static bool can_recycle(const struct conn *c)
         c->generation->is_past || c->relay->n_parked >= c->relay->most_parked ||
         c->way->line->group.model->n_binds > 0)
         return false;
-    if (c->way->line->notes[c->target].is_near && c->client.in_bytes <= SEGMENT_BYTES)
+    if (c->way->line->notes[c->target].is_near && c->client.in_bytes <= SEGMENT_BYTES &&
+        !prologue_is_wanted(c))
         return true;
     return sock_unacknowledged(host->watch.fd) == 0;
 }

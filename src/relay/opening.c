@@ -166,9 +166,7 @@ static void route(struct conn *c, const struct hello *hello)
     for (size_t i = 0; i < model->n_routes; i++) {
         if (!fits(&model->routes[i], hello, &client))
             continue;
-        for (uint32_t place = 0; place < c->service->n_ways; place++)
-            if (model->places[place] == model->routes[i].group)
-                c->way = &c->service->ways[place];
+        c->way = &c->service->ways[model->routes[i].place];
         c->is_routed = true;
         return;
     }
@@ -222,8 +220,9 @@ static enum opening_verdict look_ahead(struct conn *c)
     }
     if (c->client.wait.length > 0)
         verdict = look(c);
-    /* Who has ended says no more: what there is goes on as it is. */
-    if (verdict == OPENING_MORE && c->client.eof) {
+    /* Who has ended says no more, and what is beyond the buffer is not read: what there is goes on as it is. */
+    bool is_all = c->client.eof || buffer_room(&c->client.wait, &c->relay->buffers) == 0;
+    if (verdict == OPENING_MORE && is_all) {
         route(c, NULL);
         return OPENING_DONE;
     }

@@ -39,7 +39,6 @@ size_t prologue_write(const struct conn *c, unsigned char out[PROLOGUE_MOST_BYTE
     enum send_proxy version = c->way->line->group.model->send_proxy;
     struct proxy_builder builder = {.bytes = out, .room = PROLOGUE_MOST_BYTES};
     struct addr source, target;
-    const uint8_t none = 0;
     char id[24];
 
     if (version == SEND_PROXY_NO)
@@ -50,7 +49,7 @@ size_t prologue_write(const struct conn *c, unsigned char out[PROLOGUE_MOST_BYTE
     proxyproto_begin(&builder, PROXY_PROXY, &source, &target);
     bool has_id = c->proxied != NULL && proxied_has(c->proxied, PROXY_TLV_UNIQUE_ID);
     if (c->proxied != NULL)
-        proxyproto_add_received(&builder, c->proxied->tlvs, c->proxied->n_tlv_bytes, &none);
+        proxyproto_add_received(&builder, c->proxied->tlvs, c->proxied->n_tlv_bytes);
     if (c->sni != NULL && (c->proxied == NULL || !proxied_has(c->proxied, PROXY_TLV_AUTHORITY)))
         proxyproto_add(&builder, PROXY_TLV_AUTHORITY, c->sni, strlen(c->sni));
     if (!has_id) {

@@ -13,10 +13,9 @@ static void check_again(const struct proxy_header *header)
     unsigned char bytes[PROXYPROTO_MOST_BYTES + 64], line[PROXYPROTO_V1_BYTES];
     struct proxy_builder builder = {.bytes = bytes, .room = sizeof bytes};
     struct proxy_header again;
-    const uint8_t none = 0;
     proxyproto_begin(&builder, header->command, &header->source, &header->target);
     if (header->command == PROXY_PROXY)
-        proxyproto_add_received(&builder, header->tlvs, header->tlvs_length, &none);
+        proxyproto_add_received(&builder, header->tlvs, header->tlvs_length);
     size_t n = proxyproto_end(&builder);
     if (n > 0 && n <= PROXYPROTO_MOST_BYTES) {
         assert(proxyproto_parse(bytes, n, &again) == PROXYPROTO_COMPLETE && again.length == n);

@@ -161,6 +161,19 @@ def test_a_hello_in_many_records_is_understood(scene):
         wait_until(lambda: running.host("exact")["connections_total"] == before + 1, what=f"records of {size}")  # noqa: B023
 
 
+def test_a_hello_that_no_buffer_holds_goes_to_the_default_and_spins_nobody(scene):
+    """Thousands of bytes in records of one: its records are longer than what is kept, its message is not too long."""
+    running, listen = scene
+    padding = b"\0\x15" + (15000).to_bytes(2, "big") + bytes(15000)
+    body = b"\x03\x03" + bytes(32) + b"\0" + b"\0\x02\x13\x01" + b"\x01\0" + len(padding).to_bytes(2, "big") + padding
+    message = b"\x01" + len(body).to_bytes(3, "big") + body
+    first = records(b"\x16\x03\x01\0\0" + message, 1)
+    with connect(f"127.0.0.1:{listen}") as client:
+        client.sendall(first)
+        wait_until(lambda: running.host("plain")["connections"] == 1, what="the default's host")
+    assert running.service()["errors"].get("handshake_failed") is None
+
+
 def test_what_is_no_hello_goes_to_the_default(scene):
     """Whole, to the byte: other protocols, names that are none, no name, no route."""
     running, listen = scene

@@ -90,7 +90,7 @@ static void resolvers_have_a_port_or_53(void **state)
     conf_free(model);
     assert_global_refused("resolver = dns.example", "\"dns.example\": not an IPv4");
     assert_global_refused("resolver = dns.example:53", "must be an IP address");
-    assert_global_refused("resolver = unix:/x", "no address that can be asked");
+    assert_global_refused("resolver = unix:/x", "must be an IP address");
     assert_global_refused("resolver = 192.0.2.53:0", "port must be 1 to 65535");
     assert_global_refused("resolver = 192.0.2.0/24", "one address, without a prefix");
     assert_global_refused("resolver = 0.0.0.0", "no address that can be asked");

@@ -49,6 +49,9 @@ static void a_group_has_one_place(void **state)
     assert_string_equal(model->groups[service->places[0]].name, "main");
     assert_string_equal(model->groups[service->places[1]].name, "spare");
     assert_string_equal(model->groups[service->places[2]].name, "api");
+    assert_int_equal(service->routes[0].place, 2);
+    assert_int_equal(service->routes[1].place, 1);
+    assert_int_equal(service->routes[2].place, 2);
     assert_int_equal(service->n_standby, 1);
     conf_free(model);
 }
