@@ -12,6 +12,8 @@ import time
 import urllib.parse
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from command import CTL, gaidarosctl, run
 from harness import Answer, assert_no_loss, connect, free_port, wait_until
@@ -294,8 +296,7 @@ def test_names_are_escaped_everywhere(daemon, host):
 @pytest.fixture(name="browser")
 def headless_chromium(tmp_path_factory):
     """A browser of its own for each test, since one keeps connections open and a log of all pages."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    service = pytest.importorskip("selenium.webdriver.chrome.service").Service("/usr/bin/chromedriver")
+    service = Service("/usr/bin/chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server",

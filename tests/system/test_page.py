@@ -5,17 +5,15 @@ import json
 import subprocess
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from command import CTL
 from harness import connect, free_port, wait_until
 from rig import Closed, ask_for, post
 from scene import config, echo
 from test_admin import headless_chromium, no_fault_so_far, text_of_page  # noqa: F401  (a fixture)
-
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402  pylint: disable=wrong-import-position
-from selenium.webdriver.common.by import By  # noqa: E402  pylint: disable=wrong-import-position
-from selenium.webdriver.common.keys import Keys  # noqa: E402  pylint: disable=wrong-import-position
 
 PASSWORD = "secret"
 

@@ -4,16 +4,14 @@
 import re
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from harness import connect, free_port, wait_until
 from rig import Closed, ask_for, post
 from scene import config, echo
 from test_admin import headless_chromium, no_fault_so_far, request, text_of_page  # noqa: F401  (a fixture)
 from test_page import Page, in_sight, make_page, password_hash  # noqa: F401  (fixtures)
-
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.common.by import By  # noqa: E402  pylint: disable=wrong-import-position
-from selenium.webdriver.common.keys import Keys  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def refreshed(shown, times=2):

@@ -134,6 +134,25 @@ static json_t *read_list(const struct segment *segment, const struct connection_
     return rows;
 }
 
+/* Thousands of rows of which none is wanted: each read looks at a bounded number, so that the loop goes on in between. */
+static void a_filter_that_nothing_passes_is_read_in_steps(void **state)
+{
+    struct segment *segment = *state;
+    struct connection_filter filter = {0};
+    struct text why = {0};
+    char piece[4096];
+    size_t n, reads = 0, bytes = 0;
+    fill(segment);
+    atomic_store(&segment->slots[0].live_used, 10000);
+    assert_true(connection_filter_add(&filter, "service", "none", &why));
+    struct connection_list *list = connection_list_new(segment, &filter);
+    for (; (n = connection_list_read(list, piece, sizeof piece)) > 0; reads++)
+        bytes += n;
+    assert_in_range(reads, 10, 100);
+    assert_in_range(bytes, 1, 200);
+    connection_list_free(list);
+}
+
 static size_t count(const struct segment *segment, const char *name, const char *value)
 {
     struct connection_filter filter = {0};
@@ -192,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters_are_read_strictly),
+        TEST(a_filter_that_nothing_passes_is_read_in_steps),
         TEST(pieces_of_any_size_make_the_same_list),
         TEST(filters_choose),
         TEST(nothing_open_is_an_empty_list),

@@ -112,8 +112,10 @@ static void group_congestion_stands_over_the_service_one(void **state)
     char first[16], second[16];
 
     (void)state;
-    if (!find_two_words(first, second))
+    if (!find_two_words(first, second)) {
+        print_message("skipped: this kernel has no two congestion controls\n");
         skip();
+    }
     rig_open(&rig,
              "[service web]\nlisten = 127.0.0.1:8080\ngroup = spare\ncongestion = %s\n"
              "[service two]\nlisten = 127.0.0.1:8081\ngroup = main\ncongestion = %s\n"
