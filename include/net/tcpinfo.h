@@ -13,7 +13,8 @@ struct tcp_figures {
     uint32_t rtt_us, rtt_var_us;
     uint32_t retransmits;         /* segments, ever */
     uint32_t unacked, lost, cwnd; /* segments */
-    uint32_t silent_ms;           /* since it acknowledged last */
+    uint32_t
+        silent_ms; /* since it acknowledged last, or, with nothing on its way, since bytes were sent */
     uint32_t send_queue,
         receive_queue; /* bytes that wait: for an acknowledgement, for us to read */
 };

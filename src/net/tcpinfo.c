@@ -39,7 +39,8 @@ int tcp_figures_read(int fd, struct tcp_figures *out)
     out->retransmits = info.tcpi_total_retrans;
     out->unacked = info.tcpi_unacked;
     out->lost = info.tcpi_lost;
-    out->silent_ms = info.tcpi_last_ack_recv;
+    /* A peer whose window is closed answers every probe, but takes nothing. */
+    out->silent_ms = info.tcpi_unacked > 0 ? info.tcpi_last_ack_recv : info.tcpi_last_data_sent;
     out->cwnd = info.tcpi_snd_cwnd;
     out->send_queue = queued > 0 ? (uint32_t)queued : 0;
     out->receive_queue = waiting > 0 ? (uint32_t)waiting : 0;

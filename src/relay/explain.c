@@ -28,13 +28,13 @@ static void add_timer(struct text *out, const struct conn *c, const char *name,
                 (double)limit_ms / 1000, seconds(c->relay->now_ns, due_ns));
 }
 
-/* Runs while an end has not acknowledged what was sent to it: from what it acknowledged last, about. */
+/* Runs while an end has not taken what is there for it, also where its window is closed: from what it took last, about. */
 static void add_user_timeout(struct text *out, const struct conn *c, const struct half *half)
 {
     int64_t limit_ms = c->service->model->user_timeout_ms;
     struct tcp_figures tcp;
     if (limit_ms == 0 || half->watch.fd < 0 || tcp_figures_read(half->watch.fd, &tcp) != 0 ||
-        tcp.unacked == 0)
+        tcp.send_queue == 0)
         return;
     uint64_t silent_ns = tcp.silent_ms * CLOCK_NS_PER_MS, now_ns = c->relay->now_ns;
     add_timer(out, c,
