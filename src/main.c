@@ -29,7 +29,8 @@ static bool is_child(const char *argv0, const char *role)
 static bool can_direct(int bundle_fd, int keys_fd, struct problems *problems)
 {
     struct bundle_rows rows;
-    struct model *model = bundle_unpack_whole(bundle_fd, keys_fd, &rows, problems);
+    struct model *model =
+        bundle_unpack_whole(bundle_fd, keys_fd, KEY_OF_DIRECTOR, &rows, problems);
     bool is_good = model != NULL;
     if (is_good)
         is_good = checks_verify(model, problems) & secure_verify(model, problems);
@@ -38,7 +39,7 @@ static bool can_direct(int bundle_fd, int keys_fd, struct problems *problems)
 }
 
 /* For --test: a worker's PREPARE without a worker, on a segment of its own. */
-static bool prepare(int bundle_fd, int keys_fd, struct problems *problems)
+static bool prepare(int bundle_fd, const struct bundle_keys *keys, struct problems *problems)
 {
     struct segment segment;
     struct random random;
@@ -49,11 +50,12 @@ static bool prepare(int bundle_fd, int keys_fd, struct problems *problems)
     }
     random_init(&random, 0);
     struct generation_place place = {.segment = &segment, .slot = 0, .random = &random};
-    struct generation *generation = generation_new(&place, bundle_fd, 1, problems);
+    struct generation *generation =
+        generation_new(&place, bundle_fd, keys->workers_fd, 1, problems);
     if (generation != NULL)
         generation_put(generation);
     segment_fini(&segment);
-    return generation != NULL && can_direct(bundle_fd, keys_fd, problems);
+    return generation != NULL && can_direct(bundle_fd, keys->director_fd, problems);
 }
 
 int main(int argc, char **argv)

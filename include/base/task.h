@@ -18,6 +18,9 @@ typedef void task_done(void *argument);
  */
 struct task_threads *task_threads_new(int n_threads);
 
+/* The same with threads that give way to others: niceness is added to the process's own, as setpriority(2) has it. */
+struct task_threads *task_threads_new_nice(int n_threads, int niceness);
+
 /* Waits for the jobs under way, drops queued ones after calling their done, frees all. */
 void task_threads_free(struct task_threads *threads);
 

@@ -10,6 +10,9 @@
 /* A struct model_file of certificates; "" is none. */
 extern const struct value_kind value_certificates;
 
+/* A struct model_file of secret bytes that the director alone gets; "" is none. */
+extern const struct value_kind value_secret;
+
 /*
  * The file of this path, which counts from the configuration's folder; from disk only where the
  * store may read and has not yet.
@@ -24,8 +27,8 @@ bool attached_take_secret(struct value_context *context, const char *path, size_
                           struct model_file *out);
 
 /*
- * As attached_take_secret, of a file that holds a private key: its bytes travel to the director alone, elsewhere it has
- * none.
+ * As attached_take_secret, of a file that holds a private key: its bytes travel to who must have it alone (enum
+ * key_party: the director for [admin], the workers else); elsewhere it has none.
  */
 bool attached_take_key(struct value_context *context, const char *path, size_t most_bytes,
                        struct model_file *out);

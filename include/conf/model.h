@@ -32,6 +32,9 @@ enum scheduler_kind {
 enum host_setting { HOST_SET_UP, HOST_SET_DRAIN, HOST_SET_DOWN };
 enum no_host_action { NO_HOST_CLOSE, NO_HOST_HOLD, NO_HOST_SORRY };
 enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
+enum tls_least { TLS_LEAST_1_2, TLS_LEAST_1_3 };
+enum client_verify { CLIENT_VERIFY_NONE, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_REQUIRED };
+enum host_tls { HOST_TLS_NO, HOST_TLS_YES, HOST_TLS_VERIFY };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_CLOSE };
 enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_TLS, CHECK_HTTP, CHECK_TALK };
 
@@ -108,6 +111,8 @@ struct model_global {
     int64_t stick_entries, source_entries; /* sizes of the tables in the segment */
     struct addr *resolvers;                /* DNS servers; none: resolv.conf's */
     size_t n_resolvers;
+    int64_t ticket_rotation_ms;
+    struct model_file ticket_secret; /* "" = none; only the director has its bytes */
 };
 
 struct model_user {
@@ -115,10 +120,18 @@ struct model_user {
     bool is_full;
 };
 
-/* A certificate with its chain, and its private key; of workers both are withheld. */
+/* A certificate with its chain, and its private key; both are withheld from whom the key is not for. */
 struct model_certificate {
     struct model_file chain; /* PEM; "" = none is named */
     struct model_file key;   /* PEM; the same file, or one beside it */
+};
+
+/* tls_alpn */
+struct model_protocols {
+    const char *text; /* as written, words with a blank between; "" = none */
+    const unsigned char
+        *wire; /* each after its length, the most wanted first: as ALPN sends them */
+    size_t wire_length;
 };
 
 /* users_file: the users stand in it. */
@@ -132,8 +145,8 @@ struct model_listen {
     struct addr address;
     const char *interface; /* "" = any */
     int64_t backlog;       /* default 4096 */
-    bool tls;              /* [admin] only, for now */
-    bool insecure;         /* [admin] only */
+    bool tls;
+    bool insecure; /* [admin] only */
     struct addr_network
         *proxies;     /* who must begin with a PROXY header; nobody else may enter */
     size_t n_proxies; /* 0 = there are no headers */
@@ -190,9 +203,11 @@ struct model_group {
     struct model_check check;
     int64_t check_interval_ms, check_timeout_ms;
     int64_t rise, fall;
-    struct model_file tls_ca; /* for checks by TLS */
-    const char *tls_name;     /* "" = none */
+    struct model_file tls_ca;
+    const char *tls_name; /* "" = none */
     enum send_proxy send_proxy;
+    enum host_tls tls;
+    struct model_certificate tls_certificate; /* shown to hosts that ask for one */
     struct model_bind *binds;
     size_t n_binds;
     const char *congestion; /* "" = system's */
@@ -241,6 +256,15 @@ struct model_service {
     int64_t retries;
     bool nodelay, cork, half_close, keepalive;
     const char *congestion; /* "" = system's */
+    struct model_certificate
+        *certificates; /* the first is for clients that name none of them */
+    size_t n_certificates;
+    enum tls_least tls_min;
+    const char *tls_ciphers; /* "" = Mozilla's intermediate ones */
+    struct model_protocols tls_alpn;
+    struct model_file client_ca;
+    enum client_verify client_verify;
+    int64_t client_depth; /* certificates between a client's own and one of client_ca */
     struct origin origin;
 };
 

@@ -65,12 +65,18 @@ struct conf_section {
     struct conf_section *next;
 };
 
+/* Who gets a private key: nobody else ever sees it. */
+enum key_party {
+    KEY_OF_WORKERS = 1, /* a service's */
+    KEY_OF_DIRECTOR = 2 /* a door's */
+};
+
 /* A file that a value names: read once, and carried in the bundle. */
 struct conf_file {
     struct model_file file; /* of a key that was withheld: without a byte */
-    bool is_key;            /* holds a private key: only the director gets its bytes */
-    bool is_open;           /* others may read it: it cannot be a secret */
-    char *bytes;            /* those of file, to be wiped */
+    unsigned key_for; /* holds a private key: the enum key_party who get its bytes; 0: none */
+    bool is_open;     /* others may read it: it cannot be a secret */
+    char *bytes;      /* those of file, to be wiped */
     struct conf_file *next;
 };
 
@@ -106,6 +112,10 @@ struct conf_section *store_add_section(struct conf_store *store, enum section_ki
 struct conf_line *store_add_line(struct conf_store *store, struct conf_section *section,
                                  const struct directive *row, const char *value,
                                  const struct origin *origin);
+
+/* Where the section's n-th line of this row that has effect was written, or the section where there is none. */
+const struct origin *store_place(const struct conf_section *section,
+                                 const struct directive *row, size_t n);
 
 /* The section's first line of this row that has effect, or NULL. */
 const struct conf_line *store_find_line(const struct conf_section *section,

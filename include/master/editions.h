@@ -17,7 +17,7 @@ struct edition {
     uint64_t generation;
     struct model *model;      /* owned, unless it is master's boot model */
     int bundle_fd;            /* owned; -1 = not packed yet */
-    int keys_fd;              /* owned; -1 = it has no private keys */
+    struct bundle_keys keys;  /* owned */
     struct bundle_rows rows;  /* owned, by rows_give */
     uint64_t max_connections; /* a worker, resolved */
     /*

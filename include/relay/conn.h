@@ -24,7 +24,16 @@ struct entrance;
 struct generation;
 struct proxied;
 struct service;
+struct shake;
+struct task_threads;
 struct way;
+
+/* Handshakes that a worker has handed out, see relay/handshake. Zero is none; owner: the relay. */
+struct shakes {
+    struct task_threads *threads; /* made with the first one */
+    struct ev_io watch;
+    uint32_t n_out; /* queued or under way */
+};
 
 /* One end of a connection. */
 struct half {
@@ -53,6 +62,8 @@ struct conn {
     const struct entrance *entrance; /* of the service: where the client came in */
     char
         *sni; /* the name that a TLS client asked for, where it was looked at; owned, or NULL */
+    struct shake
+        *shake; /* a TLS handshake with the client; NULL when there is none, or it is over */
     struct proxied *proxied; /* what a PROXY header told, to be passed on; or NULL */
     struct way *
         way; /* to the group whose host is sought or used; set when it is over before that, too */
@@ -65,10 +76,11 @@ struct conn {
     uint64_t end_ns;        /* end of its lifetime; 0 = none */
     uint64_t connect_ns;    /* how long connecting to the host took */
     struct deadline deadline;
-    struct list_node all;   /* relay.all, or relay.graves once it has ended */
-    struct list_node queue; /* this worker's part of the group's waiting line */
-    uint64_t ticket;        /* in that line */
-    uint32_t line;          /* row of the group whose line it is */
+    struct list_node all;    /* relay.all, or relay.graves once it has ended */
+    struct list_node unread; /* relay.unread, until the next turn of the loop */
+    struct list_node queue;  /* this worker's part of the group's waiting line */
+    uint64_t ticket;         /* in that line */
+    uint32_t line;           /* row of the group whose line it is */
     uint32_t
         unsent_bytes; /* PHASE_CLOSING: what the client had not acknowledged at the last look */
     uint32_t live;    /* row of the live table, or LIVE_NONE */
@@ -91,6 +103,20 @@ struct conn {
     uint8_t n_tried;     /* hosts of way's group not to be tried again: tried[0 .. n_tried-1] */
     uint16_t tried[PICK_MOST_TRIED];
 };
+
+static inline struct conn *conn_of(struct half *half)
+{
+    return half->is_client ? container_of(half, struct conn, client)
+                           : container_of(half, struct conn, host);
+}
+
+static inline bool half_needs(const struct half *half, enum transport_need need)
+{
+    return half->io->needs != NULL && (half->io->needs(half->io_state) & need) != 0;
+}
+
+/* What is sent and read at the half from now on goes as it is; frees what its transport had. */
+void conn_make_plain(struct half *half);
 
 /* This worker's part of one group's waiting line, over all generations. */
 struct queue_line {
@@ -131,7 +157,12 @@ struct relay {
     bool is_sweeping;         /* connections are being ended bit by bit: hosts drain */
     struct queue_line lines[SEGMENT_GROUPS];
     struct list_node busy_lines;
-    bool is_serving_line;        /* places that came free are being given to who waits */
+    struct shakes shakes;
+    void (*on_shaken)(
+        struct conn *c); /* another thread is through with a step of its handshake */
+    struct list_node
+        unread;           /* conn.unread: ends with bytes that their socket does not tell of */
+    bool is_serving_line; /* places that came free are being given to who waits */
     void (*on_end)(void *owner); /* a connection has ended: there is room for another */
     void *owner;
 };

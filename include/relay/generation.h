@@ -30,6 +30,7 @@ struct group_line {
     uint32_t next_bind;      /* whose turn it is of the group's source addresses */
 };
 
+struct tls_server;
 struct warm_pool;
 
 /* From a service to one of its groups. */
@@ -59,6 +60,7 @@ struct service {
     uint32_t
         n_reserve; /* the first so many: `group` and `standby`, which stand in for each other */
     bool looks_ahead;            /* a route asks for what TLS clients say first */
+    struct tls_server *tls;      /* for entrances with TLS; NULL: there are none */
     bool sends_proxy;            /* some host of it gets a PROXY header */
     struct entrance *entrances;  /* one a listen line */
     struct log_limit refusals;   /* clients whose opening was not as it must be */
@@ -89,10 +91,11 @@ struct generation_place {
 
 /*
  * Builds a generation from a bundle; may run on a task thread.
+ * keys_fd  the keys that workers get; -1: there are none. Both descriptors stay the caller's
  * Returns it with one reference (the caller's), or NULL with the reasons in problems.
  */
 struct generation *generation_new(const struct generation_place *place, int bundle_fd,
-                                  uint64_t id, struct problems *problems);
+                                  int keys_fd, uint64_t id, struct problems *problems);
 
 /* Another one is current from now on: its parked host sockets make room for that one's. */
 void generation_retire(struct generation *generation);

@@ -22,6 +22,9 @@ void life_end(struct conn *c, enum outcome outcome);
  */
 void life_look_again(struct relay *relay);
 
+/* relay.on_shaken: another thread is through with a step of its handshake. */
+void life_shaken(struct conn *c);
+
 /* Ends every open connection. */
 void life_end_all(struct relay *relay, enum outcome outcome);
 

@@ -41,10 +41,18 @@ enum phase opening_next(const struct conn *c, enum phase over);
  * Goes on with the phase that the connection is in.
  * PHASE_PROXY: reads the header (net/proxyproto), to the byte; the client has the address that it names, and enters as
  * that. The header counts in no figure of bytes.
+ * PHASE_HANDSHAKE: see relay/handshake.
  * PHASE_HELLO: reads until what a TLS client says first is whole, or it is none; all of it stays in client.wait, and counts
  * as the client's. What it names is kept in sni; then the first route that fits has its way.
  */
 enum opening_verdict opening_step(struct conn *c);
+
+/* Tells the log, within bounds, that what the client said was not as it must be. OPENING_REFUSED. */
+enum opening_verdict opening_refuse(const struct conn *c, const char *what, const char *why);
+
+/* What a TLS handshake has agreed on: the name is kept in sni, the first route that fits has its way. False when memory is out. */
+struct tls_facts;
+bool opening_route_by_facts(struct conn *c, const struct tls_facts *facts);
 
 /* Where routes need no look ahead: the first that fits, by source alone, has its way. */
 void opening_route_by_source(struct conn *c);

@@ -21,7 +21,7 @@ enum message_kind {
     MSG_HELLO = 1, /* m>c  payload struct hello; fds: segment, log pipe (write end), access pipe
                       (worker: write end, or director: see hello) */
     MSG_SOCKETS, /* m>w  payload uint32_t listener ids[]; fds: one socket each, this worker's own */
-    MSG_PREPARE, /* m>c  generation; fds: bundle; to the director also: flag = the keys, then the bundle of the file, when edits changed it */
+    MSG_PREPARE, /* m>c  generation; fds: bundle; flag = the keys that are for it; to the director also the bundle of the file, when edits changed it */
     MSG_READY,   /* c>m  generation */
     MSG_REFUSED, /* c>m  generation, text: problems */
     MSG_COMMIT,  /* m>c  generation; number = connections a worker may have from now on */

@@ -18,6 +18,7 @@
 #include "share/slots.h"
 #include "share/sources.h"
 #include "share/stick.h"
+#include "share/tickets.h"
 
 enum {
     SEGMENT_SLOTS = 512, /* twice 256 workers: an upgrade runs two sets */
@@ -29,7 +30,7 @@ enum {
     SEGMENT_LIVE = 131072                           /* open connections a worker */
 };
 
-#define SEGMENT_VERSION 4
+#define SEGMENT_VERSION 5
 
 /* Sizes that the configuration decides, once for the life of the daemon. Zero: as by default. */
 struct segment_sizes {
@@ -58,6 +59,7 @@ struct daemon_row {
     _Atomic uint64_t director_beat_ns; /* the director's heartbeat, monotonic */
     _Atomic uint64_t settled;          /* slots settled, by settle_slot: the audit's cue */
     _Atomic uint32_t has_sources;      /* some source was ever counted: else nobody looks */
+    struct tickets tickets; /* keys of TLS tickets, by master at creation, then the director */
     /* One more than the highest row ever in use: nobody looks (and so pays for pages) beyond. */
     _Atomic uint32_t slots_used;                             /* by segment_use_slot */
     _Atomic uint32_t hosts_used, groups_used, services_used; /* by host_reset, … */

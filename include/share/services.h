@@ -27,12 +27,15 @@ struct service_shard {
     _Atomic int64_t waiting;                  /* of these, queued for a place at a host */
     _Atomic uint64_t connections_total, bytes_in, bytes_out;
     _Atomic uint64_t outcomes[OUTCOMES]; /* ended connections by outcome */
+    /* TLS handshakes with clients: complete ones, and those whose client left before it was their turn. */
+    _Atomic uint64_t handshakes_full, handshakes_resumed, handshakes_abandoned;
 };
 
 struct service_figures {
     int64_t connections, waiting;
     uint64_t connections_total, bytes_in, bytes_out;
     uint64_t outcomes[OUTCOMES];
+    uint64_t handshakes_full, handshakes_resumed, handshakes_abandoned;
 };
 
 /* A worker's own shard of a service. */

@@ -35,6 +35,9 @@ enum hello_verdict {
 enum hello_verdict hello_look(const unsigned char *bytes, size_t length, unsigned char *room,
                               struct hello *out);
 
+/* A name as struct hello has it; false, with "", for what is none. */
+bool hello_plain_name(const char *name, char out[HELLO_NAME_BYTES]);
+
 /* Whether it offers the protocol. */
 bool hello_offers(const struct hello *hello, const char *protocol);
 

@@ -18,10 +18,11 @@ typedef void preparing_done(void *context, uint64_t id, struct generation *gener
 
 /*
  * Begins to build what a bundle says.
- * bundle_fd  taken over, also when this fails
+ * bundle_fd, keys_fd  taken over, also when this fails; keys_fd -1: there are none
  * Returns 0, or -1 with errno ENOMEM (done is then not called).
  */
 int preparing_begin(struct task_threads *tasks, const struct generation_place *place,
-                    int bundle_fd, uint64_t id, preparing_done *done, void *context);
+                    int bundle_fd, int keys_fd, uint64_t id, preparing_done *done,
+                    void *context);
 
 #endif

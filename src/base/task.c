@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -30,6 +31,7 @@ struct task_threads {
     bool ending;
     int event_fd; /* readable while finished may hold something */
     int n_threads;
+    int niceness;
     pthread_t threads[];
 };
 
@@ -59,6 +61,9 @@ static void finish_job(struct task_threads *threads, struct job *job)
 static void *thread_main(void *argument)
 {
     struct task_threads *threads = argument;
+    /* Linux has it by thread. Where it is refused all are equal. */
+    if (threads->niceness != 0)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), threads->niceness);
     for (struct job *job; (job = next_job(threads)) != NULL;) {
         job->run(job->argument);
         finish_job(threads, job);
@@ -82,6 +87,11 @@ static int start_thread(struct task_threads *threads)
 
 struct task_threads *task_threads_new(int n_threads)
 {
+    return task_threads_new_nice(n_threads, 0);
+}
+
+struct task_threads *task_threads_new_nice(int n_threads, int niceness)
+{
     assert(n_threads >= 1);
     struct task_threads *threads =
         calloc(1, sizeof *threads + (size_t)n_threads * sizeof *threads->threads);
@@ -94,6 +104,7 @@ struct task_threads *task_threads_new(int n_threads)
     }
     pthread_mutex_init(&threads->lock, NULL);
     pthread_cond_init(&threads->wake, NULL);
+    threads->niceness = niceness;
     list_init(&threads->queued);
     list_init(&threads->finished);
     for (int i = 0; i < n_threads; i++) {

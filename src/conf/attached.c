@@ -5,16 +5,19 @@
 #include <limits.h>
 #include <string.h>
 
+#include "conf/directives.h"
 #include "conf/files.h"
 
 #define CERTIFICATES_MOST_BYTES ((size_t)1 << 20)
+#define SECRET_LEAST_BYTES ((size_t)32)
+#define SECRET_MOST_BYTES ((size_t)64 << 10)
 
 /* What a file is wanted for. */
 enum need {
     FOR_ALL,   /* every process may have it */
     A_SECRET,  /* as well, but others on this machine may not read it */
     MAYBE_KEY, /* may hold a private key: then as A_KEY */
-    A_KEY      /* a secret that only the director gets */
+    A_KEY      /* a secret that one party alone gets */
 };
 
 static struct conf_file *find(const struct conf_store *store, const char *path)
@@ -69,16 +72,24 @@ static struct conf_file *obtain(struct value_context *context, const char *path,
     return file != NULL && read_into(store, path, file, context->why) ? file : NULL;
 }
 
+/* Doors, tickets' keys are the director's, all else is the workers'. */
+static enum key_party party_of(const struct value_context *context)
+{
+    enum section_kind section = context->row->section;
+    return section == SECTION_ADMIN || section == SECTION_GLOBAL ? KEY_OF_DIRECTOR
+                                                                 : KEY_OF_WORKERS;
+}
+
 /* One process's secret is not another one's file. */
 static bool suits(const struct conf_file *file, enum need need, struct text *why)
 {
     bool is_key = need == A_KEY || (need == MAYBE_KEY && holds_key(&file->file));
     const char *path = file->file.path;
-    if (need < MAYBE_KEY && file->is_key)
-        text_printf(why, "%s holds a private key, which workers do not get", path);
-    else if (is_key && !file->is_key)
+    if (need < MAYBE_KEY && file->key_for != 0)
+        text_printf(why, "%s holds a private key, which has no place here", path);
+    else if (is_key && file->key_for == 0)
         text_printf(why, "%s holds a private key, but another key names it as well", path);
-    else if ((file->is_key || need == A_SECRET) && file->is_open)
+    else if ((file->key_for != 0 || need == A_SECRET) && file->is_open)
         text_printf(why, "%s may be read by others: chmod o-r", path);
     else
         return true;
@@ -96,9 +107,12 @@ static struct conf_file *take(struct value_context *context, const char *path,
     if (file == NULL)
         return NULL;
     if (!is_known) { /* also when it is refused: the store wipes what is a key */
-        file->is_key = need == A_KEY || (need == MAYBE_KEY && holds_key(&file->file));
+        if (need == A_KEY || (need == MAYBE_KEY && holds_key(&file->file)))
+            file->key_for = party_of(context);
         file->next = context->store->files;
         context->store->files = file;
+    } else if (file->key_for != 0 && need >= MAYBE_KEY) {
+        file->key_for |= party_of(context);
     }
     if (file->file.length > most_bytes) {
         text_printf(context->why, "%s is larger than %zu KiB", whole, most_bytes >> 10);
@@ -140,7 +154,7 @@ bool attached_take_pair(struct value_context *context, const char *path, size_t 
     const struct conf_file *file = take(context, path, most_bytes, MAYBE_KEY);
     if (file != NULL)
         *out = file->file;
-    *has_key = file != NULL && file->is_key;
+    *has_key = file != NULL && file->key_for != 0;
     return file != NULL;
 }
 
@@ -158,8 +172,8 @@ static bool parse_certificates(struct value_context *context, const char *value,
     return true;
 }
 
-static void print_certificates(struct text *out, const struct model *model,
-                               const struct directive *row, const void *field)
+static void print_path(struct text *out, const struct model *model, const struct directive *row,
+                       const void *field)
 {
     (void)model;
     (void)row;
@@ -167,5 +181,27 @@ static void print_certificates(struct text *out, const struct model *model,
     quotes_add_text(out, file->path);
 }
 
+static bool parse_secret(struct value_context *context, const char *value, void *field)
+{
+    struct model_file file = {.path = ""};
+    const char *path, *why = NULL;
+    if (!quotes_unwrap(context->arena, value, &path, &why)) {
+        text_add(context->why, why);
+        return false;
+    }
+    if (path[0] != '\0' && !attached_take_key(context, path, SECRET_MOST_BYTES, &file))
+        return false;
+    /* Where it is withheld it has no bytes at all. */
+    if (path[0] != '\0' && file.length > 0 && file.length < SECRET_LEAST_BYTES) {
+        text_printf(context->why, "%s holds fewer than %zu bytes", file.path,
+                    SECRET_LEAST_BYTES);
+        return false;
+    }
+    memcpy(field, &file, sizeof file);
+    return true;
+}
+
+const struct value_kind value_secret = {
+    .noun = "path", .form = "a path", .parse = parse_secret, .print = print_path};
 const struct value_kind value_certificates = {
-    .noun = "path", .form = "a path", .parse = parse_certificates, .print = print_certificates};
+    .noun = "path", .form = "a path", .parse = parse_certificates, .print = print_path};

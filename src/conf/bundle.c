@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf/assemble.h"
 #include "conf/directives.h"
@@ -19,7 +20,7 @@
  * table that built the sender's. All numbers are the machine's own: a bundle never leaves it.
  */
 #define BUNDLE_MAGIC "gaidaros"
-#define BUNDLE_VERSION 4
+#define BUNDLE_VERSION 5
 #define BUNDLE_MOST_BYTES ((size_t)1 << 30)
 #define FILE_NONE 0
 #define FILE_SAME 1 /* as the origin before */
@@ -105,24 +106,24 @@ static void pack_files(struct packer *packer, const struct conf_store *store)
     for (const struct conf_file *file = store->files; file != NULL; file = file->next) {
         const struct model_file withheld = {.path = file->file.path,
                                             .bytes = (const unsigned char *)""};
-        pack_u32(packer, file->is_key);
-        pack_bytes(packer, file->is_key ? &withheld : &file->file);
+        pack_u32(packer, file->key_for);
+        pack_bytes(packer, file->key_for != 0 ? &withheld : &file->file);
     }
 }
 
-bool bundle_has_keys(const struct model *model)
+bool bundle_has_keys(const struct model *model, enum key_party party)
 {
     for (const struct conf_file *file = model->store->files; file != NULL; file = file->next)
-        if (file->is_key)
+        if ((file->key_for & party) != 0)
             return true;
     return false;
 }
 
-int bundle_pack_keys(const struct model *model)
+int bundle_pack_keys(const struct model *model, enum key_party party)
 {
     struct packer packer = {0};
     for (const struct conf_file *file = model->store->files; file != NULL; file = file->next)
-        if (file->is_key)
+        if ((file->key_for & party) != 0)
             pack_bytes(&packer, &file->file);
     int fd = -1;
     if (packer.out.failed)
@@ -135,6 +136,34 @@ int bundle_pack_keys(const struct model *model)
     text_fini(&packer.out);
     errno = error;
     return fd;
+}
+
+int bundle_pack_all_keys(const struct model *model, struct bundle_keys *out)
+{
+    const enum key_party parties[] = {KEY_OF_WORKERS, KEY_OF_DIRECTOR};
+    int *const fds[] = {&out->workers_fd, &out->director_fd};
+    *out = BUNDLE_NO_KEYS;
+    for (size_t i = 0; i < sizeof parties / sizeof parties[0]; i++) {
+        if (!bundle_has_keys(model, parties[i]))
+            continue;
+        *fds[i] = bundle_pack_keys(model, parties[i]);
+        if (*fds[i] < 0) {
+            int error = errno;
+            bundle_close_keys(out);
+            errno = error;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void bundle_close_keys(struct bundle_keys *keys)
+{
+    if (keys->workers_fd >= 0)
+        close(keys->workers_fd);
+    if (keys->director_fd >= 0)
+        close(keys->director_fd);
+    *keys = BUNDLE_NO_KEYS;
 }
 
 int bundle_pack(const struct model *model, const struct bundle_rows *rows)
@@ -184,6 +213,7 @@ struct unpacker {
     struct conf_store *store;
     const char *file;            /* of the origin before */
     const char *keys, *keys_end; /* what bundle_pack_keys has packed; NULL: they are withheld */
+    enum key_party party;        /* for whom */
 };
 
 static bool unpack_u32(struct unpacker *unpacker, uint32_t *number)
@@ -300,14 +330,15 @@ static bool unpack_file(struct unpacker *unpacker)
 {
     struct conf_store *store = unpacker->store;
     struct conf_file *file = arena_take(&store->arena, sizeof *file);
-    uint32_t is_key;
-    if (file == NULL || !unpack_u32(unpacker, &is_key) || is_key > 1 ||
-        !unpack_bytes(unpacker, file))
+    uint32_t key_for;
+    if (file == NULL || !unpack_u32(unpacker, &key_for) ||
+        key_for > (KEY_OF_WORKERS | KEY_OF_DIRECTOR) || !unpack_bytes(unpacker, file))
         return false;
-    file->is_key = is_key == 1;
+    file->key_for = key_for;
     file->next = store->files;
     store->files = file;
-    return !file->is_key || unpacker->keys == NULL || unpack_key(unpacker, file);
+    bool is_ours = (file->key_for & unpacker->party) != 0;
+    return !is_ours || unpacker->keys == NULL || unpack_key(unpacker, file);
 }
 
 static bool unpack_files(struct unpacker *unpacker)
@@ -385,8 +416,8 @@ static char *read_sealed(int fd, size_t least, size_t *length, struct problems *
     return bytes;
 }
 
-struct model *bundle_unpack_whole(int fd, int keys_fd, struct bundle_rows *rows_out,
-                                  struct problems *problems)
+struct model *bundle_unpack_whole(int fd, int keys_fd, enum key_party party,
+                                  struct bundle_rows *rows_out, struct problems *problems)
 {
     size_t length, keys_length = 0;
     *rows_out = (struct bundle_rows){0};
@@ -399,6 +430,7 @@ struct model *bundle_unpack_whole(int fd, int keys_fd, struct bundle_rows *rows_
         struct unpacker unpacker = {.at = bytes,
                                     .end = bytes + length,
                                     .store = store_new(),
+                                    .party = party,
                                     .keys = keys,
                                     .keys_end = keys != NULL ? keys + keys_length : NULL};
         model = unpack(&unpacker, rows_out, problems);
@@ -412,5 +444,5 @@ struct model *bundle_unpack_whole(int fd, int keys_fd, struct bundle_rows *rows_
 
 struct model *bundle_unpack(int fd, struct bundle_rows *rows_out, struct problems *problems)
 {
-    return bundle_unpack_whole(fd, -1, rows_out, problems);
+    return bundle_unpack_whole(fd, -1, KEY_OF_WORKERS, rows_out, problems);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf/assemble.h"
+#include "conf/checktls.h"
 #include "conf/directives.h"
 #include "conf/names.h"
 
@@ -234,15 +235,6 @@ static bool has_family(const struct model_group *group, int family)
     return group->n_hosts == 0;
 }
 
-static const struct origin *place_of_nth(const struct conf_section *section,
-                                         const struct directive *row, size_t n)
-{
-    for (const struct conf_line *line = section->first; line != NULL; line = line->next)
-        if (line->row == row && !line->is_overridden && n-- == 0)
-            return &line->origin;
-    return &section->origin;
-}
-
 static void check_binds(const struct check *check, const struct conf_section *section,
                         const struct model_group *group)
 {
@@ -254,7 +246,7 @@ static void check_binds(const struct check *check, const struct conf_section *se
         const struct model_bind *bind = &group->binds[i];
         /* A line that could not be read would shift those behind it. */
         const struct origin *origin =
-            n_lines == group->n_binds ? place_of_nth(section, row, i) : place(section, row);
+            n_lines == group->n_binds ? store_place(section, row, i) : place(section, row);
         int family = bind->address.any.sa_family;
         if (bind->is_client && group->n_binds > 1)
             problems_add(check->problems, origin, section->title, row->key,
@@ -345,6 +337,7 @@ static void check_service(const struct check *check, const struct conf_section *
         check->is_used[service->group] = true;
     check_standby(check, section, service);
     check_routes(check, section, service);
+    check_tls(service, section, check->problems);
     warn_no_effect(check, section,
                    DIRECTIVE_OF(SECTION_SERVICE, model_service, half_close_timeout_ms),
                    service->half_close_timeout_ms, service->idle_timeout_ms);

@@ -66,7 +66,7 @@ static bool copy_files(struct copier *copier, const struct conf_store *from)
         added->file.path = copy_string(copier, file->file.path);
         added->file.bytes = (unsigned char *)added->bytes;
         added->file.length = file->file.length;
-        added->is_key = file->is_key;
+        added->key_for = file->key_for;
         added->is_open = file->is_open;
         if (added->file.path == NULL || added->bytes == NULL)
             return false;

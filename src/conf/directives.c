@@ -13,6 +13,7 @@
 #include "conf/endpoints.h"
 #include "conf/logtargets.h"
 #include "conf/networks.h"
+#include "conf/protocols.h"
 #include "conf/talk.h"
 #include "conf/users.h"
 #include "conf/ways.h"
@@ -50,6 +51,15 @@ static const struct value_word schedulers[] = {
     {"maglev", SCHEDULER_MAGLEV, false},         {"first", SCHEDULER_FIRST, false},
 };
 
+static const struct value_word tls_leasts[] = {
+    {"1.2", TLS_LEAST_1_2, false},
+    {"1.3", TLS_LEAST_1_3, false},
+};
+static const struct value_word client_verifies[] = {
+    {"none", CLIENT_VERIFY_NONE, false},
+    {"optional", CLIENT_VERIFY_OPTIONAL, false},
+    {"required", CLIENT_VERIFY_REQUIRED, false},
+};
 static const struct value_word on_downs[] = {
     {"keep", ON_DOWN_KEEP, false},
     {"close", ON_DOWN_CLOSE, false},
@@ -80,6 +90,10 @@ static const struct directive rows[] = {
       .says = "DNS server that is asked what names of hosts mean, as an IP address with a port (53 where there is none); empty is those of resolv.conf." },
     { SECTION_GLOBAL, "cache", &value_other, .def = "/var/lib/gaidaros", .is_later = true,
       .says = "Folder for fetched revocation lists and staples." },
+    { SECTION_GLOBAL, "ticket_rotation", &value_duration, FIELD(model_global, ticket_rotation_ms), .def = "8h", .min = "1s", .max = "2d", .reach = REACH_NOW,
+      .says = "How long a key seals the tickets by which TLS clients resume their sessions; the two before it open them still. The keys are shared by all workers, and made by chance unless ticket_secret says otherwise." },
+    { SECTION_GLOBAL, "ticket_secret", &value_secret, FIELD(model_global, ticket_secret), .def = "", .reach = REACH_NOW,
+      .says = "File of 32 bytes to 64 KiB by chance that others may not read, from which the keys of tickets are derived, so that sessions resume on all nodes that have the same file and the same ticket_rotation; empty is keys of this daemon's own." },
     { SECTION_GLOBAL, "log", &value_log, FIELD(model_global, log), .def = "stderr",
       .says = "Where messages go: stderr, syslog, syslog:FACILITY, syslog@ADDRESS[:PORT][:FACILITY] (a syslog server, by UDP in the form of RFC 5424), or a file; in the background, where stderr leads nowhere, syslog stands in for it, with a warning. A fifo needs no reader: what it cannot take is dropped and counted." },
     { SECTION_GLOBAL, "log_level", &value_word, FIELD(model_global, log_level), .def = "info", WORDS(log_levels),
@@ -176,18 +190,20 @@ static const struct directive rows[] = {
       .says = "What a client gets when no host can be used: close is a reset; hold waits so long for one, 1ms to 1h; sorry sends the bytes of a file of up to 64 KiB and closes." },
     { SECTION_SERVICE, "share_sources", &value_prefixes, FIELD(model_service, share_sources), .def = "32 64", .reach = REACH_NEW_CONNECTIONS,
       .says = "Prefix lengths, 0 to 32 and 0 to 128, at which IPv4 and IPv6 clients count as one source for limits and stickiness." },
-    { SECTION_SERVICE, "certificate", &value_other, .def = "", .repeats = true, .is_later = true,
-      .says = "Certificate file; the client's SNI picks among several." },
-    { SECTION_SERVICE, "tls_min", &value_other, .def = "1.2", .is_later = true,
-      .says = "Oldest TLS version that is spoken." },
-    { SECTION_SERVICE, "tls_ciphers", &value_other, .def = "", .is_later = true,
-      .says = "Cipher list." },
-    { SECTION_SERVICE, "tls_alpn", &value_other, .def = "", .is_later = true,
-      .says = "Application protocols that are offered." },
-    { SECTION_SERVICE, "client_ca", &value_other, .def = "", .is_later = true,
-      .says = "Certificates that clients' ones must be signed by." },
-    { SECTION_SERVICE, "client_verify", &value_other, .def = "none", .is_later = true,
-      .says = "Whether clients must show a certificate." },
+    { SECTION_SERVICE, "certificate", &value_certificate, LIST(model_service, certificates, n_certificates), .def = "", .reach = REACH_NEW_CONNECTIONS,
+      .says = "File with a certificate in PEM, its chain behind it, for listen addresses with the word tls; its private key stands in the same file or beside it, as web.key beside web.pem. The name that a client asks for picks among several, the first is for all others; two of one name may differ in the kind of their keys. See TLS." },
+    { SECTION_SERVICE, "tls_min", &value_word, FIELD(model_service, tls_min), .def = "1.2", WORDS(tls_leasts), .reach = REACH_NEW_CONNECTIONS,
+      .says = "Oldest TLS version that is spoken with clients." },
+    { SECTION_SERVICE, "tls_ciphers", &value_text, FIELD(model_service, tls_ciphers), .def = "", .max = "4096", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Ciphers that may be used with clients, as OpenSSL names them, with colons between; those of TLS 1.3 begin with TLS_. Empty is Mozilla's intermediate list." },
+    { SECTION_SERVICE, "tls_alpn", &value_protocols, FIELD(model_service, tls_alpn), .def = "", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Application protocols that a client may choose from by ALPN, the most wanted first, as h2 http/1.1; one that offers others alone is refused. Empty is no word of it." },
+    { SECTION_SERVICE, "client_ca", &value_certificates, FIELD(model_service, client_ca), .def = "", .reach = REACH_NEW_CONNECTIONS,
+      .says = "File of up to 1 MiB with the certificates that clients' ones must be signed by." },
+    { SECTION_SERVICE, "client_verify", &value_word, FIELD(model_service, client_verify), .def = "none", WORDS(client_verifies), .reach = REACH_NEW_CONNECTIONS,
+      .says = "Whether clients are asked for a certificate: none, optional (one that is shown must be good) or required." },
+    { SECTION_SERVICE, "client_depth", &value_number, FIELD(model_service, client_depth), .def = "3", .min = "0", .max = "16", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Most certificates that may stand between a client's own and one of client_ca." },
     { SECTION_SERVICE, "client_crl", &value_other, .def = "", .repeats = true, .is_later = true,
       .says = "Revocation list for clients' certificates." },
     { SECTION_SERVICE, "crl_policy", &value_other, .def = "strict", .is_later = true,
@@ -230,7 +246,7 @@ static const struct directive rows[] = {
     { SECTION_GROUP, "send_proxy", &value_word, FIELD(model_group, send_proxy), .def = "no", WORDS(send_proxies), .reach = REACH_NEW_CONNECTIONS,
       .says = "Begin each connection to a host with a PROXY header of this version that names the client, see PROXY PROTOCOL; checks send one that names nobody." },
     { SECTION_GROUP, "tls", &value_other, .def = "no", .is_later = true,
-      .says = "Speak TLS to the hosts." },
+      .says = "Speak TLS to the hosts: yes takes whoever answers, verify only who shows a good certificate." },
     { SECTION_GROUP, "tls_ca", &value_certificates, FIELD(model_group, tls_ca), .def = "", .reach = REACH_NOW,
       .says = "File of up to 1 MiB with the certificates that the hosts' ones must be signed by; for now it counts for check = tls alone; empty is any." },
     { SECTION_GROUP, "tls_name", &value_name, FIELD(model_group, tls_name), .def = "", .max = "253", .reach = REACH_NOW,

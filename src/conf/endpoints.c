@@ -40,7 +40,7 @@ static const struct option listen_options[] = {
     {"backlog", OPTION_NUMBER, offsetof(struct model_listen, backlog), 1, 65535,
      BACKLOG_DEFAULT},
     {"interface", OPTION_TEXT, offsetof(struct model_listen, interface), 0, IFNAMSIZ - 1, 0},
-    {.name = "tls", .form = OPTION_LATER},
+    {.name = "tls", .form = OPTION_FLAG, .offset = offsetof(struct model_listen, tls)},
     {.name = "starttls", .form = OPTION_LATER},
     {.name = "accept_proxy", .form = OPTION_NETWORKS},
     {.name = "transparent", .form = OPTION_LATER},

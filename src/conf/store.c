@@ -77,7 +77,7 @@ const char *origin_print(char out[ORIGIN_TEXT_BYTES], const struct origin *origi
 void store_wipe_keys(struct conf_store *store)
 {
     for (struct conf_file *file = store->files; file != NULL; file = file->next)
-        if (file->is_key && file->file.length > 0)
+        if (file->key_for != 0 && file->file.length > 0)
             explicit_bzero(file->bytes, file->file.length);
 }
 
@@ -205,4 +205,13 @@ void store_drop_section(struct conf_store *store, const struct conf_section *sec
         store->last = *at;
         at = &(*at)->next;
     }
+}
+
+const struct origin *store_place(const struct conf_section *section,
+                                 const struct directive *row, size_t n)
+{
+    for (const struct conf_line *line = section->first; line != NULL; line = line->next)
+        if (line->row == row && !line->is_overridden && n-- == 0)
+            return &line->origin;
+    return &section->origin;
 }

@@ -127,8 +127,8 @@ struct preparation {
 static void prepare(void *argument)
 {
     struct preparation *job = argument;
-    job->agreed.model =
-        bundle_unpack_whole(job->bundle_fd, job->keys_fd, &job->agreed.rows, &job->problems);
+    job->agreed.model = bundle_unpack_whole(job->bundle_fd, job->keys_fd, KEY_OF_DIRECTOR,
+                                            &job->agreed.rows, &job->problems);
     if (job->agreed.model != NULL && (!checks_verify(job->agreed.model, &job->problems) ||
                                       !secure_verify(job->agreed.model, &job->problems))) {
         conf_free(job->agreed.model);

@@ -15,7 +15,8 @@ struct edition *editions_add(struct rollout *rollout, struct model *model)
         return NULL;
     edition->generation = ++rollout->last_generation;
     edition->model = model;
-    edition->bundle_fd = edition->keys_fd = -1;
+    edition->bundle_fd = -1;
+    edition->keys = BUNDLE_NO_KEYS;
     list_append(&rollout->editions, &edition->node);
     rollout->next = edition;
     return edition;
@@ -46,8 +47,7 @@ static void free_edition(struct master *master, struct edition *edition)
     rows_give(master->rows, &edition->rows);
     if (edition->bundle_fd >= 0)
         close(edition->bundle_fd);
-    if (edition->keys_fd >= 0)
-        close(edition->keys_fd);
+    bundle_close_keys(&edition->keys);
     if (edition->model != master->boot)
         conf_free(edition->model);
     text_fini(&edition->edits);

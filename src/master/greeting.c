@@ -66,9 +66,10 @@ void greeting_prepare(struct child *child, struct edition *edition)
     child->asked = edition->generation;
     edition->is_held[child->place] = true;
     int fds[3] = {edition->bundle_fd}, n = 1;
-    message.flag = !child_is_worker(child) && edition->keys_fd >= 0;
-    if (message.flag != 0)
-        fds[n++] = edition->keys_fd;
+    int keys_fd = child_is_worker(child) ? edition->keys.workers_fd : edition->keys.director_fd;
+    message.flag = keys_fd >= 0;
+    if (keys_fd >= 0)
+        fds[n++] = keys_fd;
     if (!child_is_worker(child) && edition->written != NULL)
         fds[n++] = edition->written->bundle_fd;
     child_send(child, &message, NULL, 0, fds, n);

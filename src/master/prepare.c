@@ -53,11 +53,8 @@ static int take_rows(struct master *master, struct edition *edition, struct prob
 
 static int pack(struct edition *edition, struct problems *problems)
 {
-    bool has_keys = bundle_has_keys(edition->model);
     edition->bundle_fd = bundle_pack(edition->model, &edition->rows);
-    if (has_keys && edition->bundle_fd >= 0)
-        edition->keys_fd = bundle_pack_keys(edition->model);
-    if (edition->bundle_fd >= 0 && (!has_keys || edition->keys_fd >= 0))
+    if (edition->bundle_fd >= 0 && bundle_pack_all_keys(edition->model, &edition->keys) == 0)
         return 0;
     problems_add(problems, NULL, NULL, NULL, "cannot pack the configuration: %s",
                  strerror(errno));

@@ -46,18 +46,16 @@ static void try_prepare(const struct model *model, master_prepare *prepare,
 {
     struct bundle_rows rows = {0};
     uint32_t *all = NULL;
-    bool has_keys = bundle_has_keys(model);
+    struct bundle_keys keys = BUNDLE_NO_KEYS;
     int fd = number_rows(model, &rows, &all) == 0 ? bundle_pack(model, &rows) : -1;
-    int keys_fd = has_keys && fd >= 0 ? bundle_pack_keys(model) : -1;
-    if (fd < 0 || (has_keys && keys_fd < 0))
+    if (fd < 0 || bundle_pack_all_keys(model, &keys) != 0)
         problems_add(problems, NULL, NULL, NULL, "cannot pack the configuration: %s",
                      strerror(errno));
-    else if (!prepare(fd, keys_fd, problems) && problems->n_errors == 0)
+    else if (!prepare(fd, &keys, problems) && problems->n_errors == 0)
         problems_add(problems, NULL, NULL, NULL, "a worker would refuse it");
     if (fd >= 0)
         close(fd);
-    if (keys_fd >= 0)
-        close(keys_fd);
+    bundle_close_keys(&keys);
     free(all);
 }
 

@@ -47,6 +47,14 @@ static uint64_t end_of_life(struct relay *relay, const struct model_service *mod
     return relay->now_ns + (uint64_t)(model->lifetime_ms + shift_ms) * CLOCK_NS_PER_MS;
 }
 
+void conn_make_plain(struct half *half)
+{
+    if (half->io->fini != NULL)
+        half->io->fini(half->io_state);
+    half->io = &plain_transport;
+    half->io_state = NULL;
+}
+
 static void init_half(struct half *half, struct half *peer, int fd, half_ready *on_ready)
 {
     half->io = &plain_transport;

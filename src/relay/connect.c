@@ -194,6 +194,7 @@ static void close_socket(struct conn *c)
     if (c->host.watch.fd < 0)
         return;
     ev_io_stop(c->relay->loop, &c->host.watch);
+    conn_make_plain(&c->host);
     close(c->host.watch.fd);
     c->host.watch.fd = -1;
 }
@@ -298,6 +299,7 @@ void connect_close(struct conn *c, bool with_reset)
         return;
     ev_io_stop(c->relay->loop, &c->host.watch);
     bool is_reusable = !with_reset && can_recycle(c);
+    conn_make_plain(&c->host);
     c->host.watch.fd = -1;
     if (is_reusable && sock_recycle(fd) == 0 && parked_put(&c->way->parked, family, fd)) {
         c->relay->n_parked++;

@@ -7,6 +7,7 @@
 
 #include "net/sock.h"
 #include "relay/connect.h"
+#include "relay/handshake.h"
 #include "relay/tunnel.h"
 
 /* Endings after which the client must not take what it got for all there was. */
@@ -26,8 +27,12 @@ void ends_close(struct conn *c)
                        c->outcome == OUTCOME_KILLED || tunnel_holds(&c->client);
 
     ev_io_stop(c->relay->loop, &c->client.watch);
+    handshake_drop(c);
     if (with_reset)
         sock_arm_reset(c->client.watch.fd);
+    else if (c->outcome == OUTCOME_OK && !c->client.shut)
+        c->client.io->shut(c->client.watch.fd, c->client.io_state);
+    conn_make_plain(&c->client);
     close(c->client.watch.fd);
     c->client.watch.fd = -1;
     if (c->host.watch.fd >= 0)

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/termination.h"
+#include "tls/server.h"
+
 static int compare_numbers(const void *a, const void *b, void *argument)
 {
     const struct host *hosts = argument;
@@ -159,6 +162,7 @@ static void generation_free(struct generation *generation)
         free_entrances(&generation->services[i]);
         netset_fini(&generation->services[i].allow);
         netset_fini(&generation->services[i].deny);
+        tls_server_free(generation->services[i].tls);
         free(generation->services[i].ways);
     }
     for (size_t i = 0; generation->lines != NULL && i < generation->model->n_groups; i++) {
@@ -171,6 +175,18 @@ static void generation_free(struct generation *generation)
     free(generation->lines);
     conf_free(generation->model);
     free(generation);
+}
+
+/* Every service is looked at: all that is wrong is told at once. */
+static bool prepare_tls(struct generation *generation, const struct generation_place *place,
+                        struct problems *problems)
+{
+    const struct model *model = generation->model;
+    bool is_good = true;
+    for (size_t i = 0; i < model->n_services; i++)
+        is_good &= termination_prepare(&generation->services[i], model,
+                                       &place->segment->daemon->tickets, problems);
+    return is_good;
 }
 
 static int compose(struct generation *generation, const struct generation_place *place)
@@ -191,14 +207,15 @@ static int compose(struct generation *generation, const struct generation_place 
 }
 
 struct generation *generation_new(const struct generation_place *place, int bundle_fd,
-                                  uint64_t id, struct problems *problems)
+                                  int keys_fd, uint64_t id, struct problems *problems)
 {
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         goto fail;
     generation->id = id;
     generation->references = 1;
-    generation->model = bundle_unpack(bundle_fd, &generation->rows, problems);
+    generation->model =
+        bundle_unpack_whole(bundle_fd, keys_fd, KEY_OF_WORKERS, &generation->rows, problems);
     if (generation->model == NULL) {
         free(generation);
         return NULL;
@@ -207,8 +224,14 @@ struct generation *generation_new(const struct generation_place *place, int bund
         errno = EPROTO;
         goto fail;
     }
-    if (compose(generation, place) == 0)
+    if (compose(generation, place) != 0)
+        goto fail;
+    if (prepare_tls(generation, place, problems)) {
+        store_wipe_keys(generation->model->store); /* OpenSSL has its own form of them */
         return generation;
+    }
+    generation_free(generation);
+    return NULL;
 fail:
     problems_add(problems, NULL, NULL, NULL, "cannot prepare the configuration: %s",
                  strerror(errno));

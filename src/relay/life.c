@@ -8,9 +8,11 @@
 #include "base/counter.h"
 #include "relay/carry.h"
 #include "relay/connect.h"
+#include "relay/due.h"
 #include "relay/early.h"
 #include "relay/ends.h"
 #include "relay/generation.h"
+#include "relay/handshake.h"
 #include "relay/opening.h"
 #include "relay/queue.h"
 #include "relay/report.h"
@@ -37,12 +39,6 @@ static void seek_kept(struct conn *c);
 static void end_or_say_sorry(struct conn *c, enum outcome outcome);
 static void serve_waiting(struct relay *relay, uint32_t group);
 
-static struct conn *conn_of(struct half *half)
-{
-    return half->is_client ? container_of(half, struct conn, client)
-                           : container_of(half, struct conn, host);
-}
-
 static bool is_over(const struct conn *c)
 {
     return c->outcome != OUTCOME_OPEN;
@@ -54,7 +50,7 @@ static void end_if(struct conn *c, enum outcome outcome)
         life_end(c, outcome);
 }
 
-/* ---- phases: proxy, hello ---- */
+/* ---- phases: proxy, hello, handshake ---- */
 
 /* Goes on with the phases of the opening, then with the search for a host. */
 static void open_on(struct conn *c, enum phase phase)
@@ -76,7 +72,8 @@ static void opening_goes(struct conn *c, enum opening_verdict verdict)
                                             [OPENING_DENIED] = OUTCOME_DENIED,
                                             [OPENING_LIMITED] = OUTCOME_LIMITED};
     if (verdict == OPENING_MORE)
-        watch_set(c->relay, &c->client, EV_READ);
+        watch_set(c->relay, &c->client,
+                  c->phase == PHASE_HANDSHAKE ? handshake_interest(c) : EV_READ);
     else if (verdict == OPENING_DONE)
         open_on(c, opening_next(c, c->phase));
     else
@@ -94,6 +91,11 @@ static void opening_ready(struct conn *c, struct half *half, int revents)
     (void)half;
     (void)revents;
     opening_goes(c, opening_step(c));
+}
+
+void life_shaken(struct conn *c)
+{
+    opening_goes(c, handshake_take(c));
 }
 
 /* ---- before a host is reached ---- */
@@ -142,11 +144,6 @@ static void queue_expired(struct conn *c)
 }
 
 /* ---- phase: connect ---- */
-
-static uint64_t connect_due(const struct conn *c)
-{
-    return early_due(c, c->service->model->connect_timeout_ms);
-}
 
 static void begin_relay(struct conn *c)
 {
@@ -297,24 +294,9 @@ static void seek_kept(struct conn *c)
 
 /* ---- phase: relay ---- */
 
-static uint64_t relay_limit(const struct conn *c)
-{
-    const struct model_service *model = c->service->model;
-    bool is_half_closed = c->client.eof || c->host.eof;
-    uint64_t due_ns = deadline_after(c->active_ns, is_half_closed ? model->half_close_timeout_ms
-                                                                  : model->idle_timeout_ms);
-    return c->end_ns != 0 && c->end_ns < due_ns ? c->end_ns : due_ns;
-}
-
-static uint64_t relay_due(const struct conn *c)
-{
-    uint64_t limit_ns = relay_limit(c), line_ns = access_log_due(c);
-    return line_ns < limit_ns ? line_ns : limit_ns;
-}
-
 static void relay_expired(struct conn *c)
 {
-    if (relay_limit(c) > c->relay->now_ns) {
+    if (due_relay_limit(c) > c->relay->now_ns) {
         access_log_go_on(&c->relay->access, c);
         return;
     }
@@ -337,7 +319,7 @@ static void relay_ready(struct conn *c, struct half *half, int revents)
 
     if ((revents & EV_WRITE) != 0 && tunnel_holds(half->peer))
         end_if(c, carry_kept(c, half->peer));
-    if (!is_over(c) && (revents & EV_READ) != 0 && watch_may_read(half))
+    if (!is_over(c) && watch_is_readable(half, revents) && watch_may_read(half))
         end_if(c, carry(c, half));
     settle(c, spoke_after_end ? half : NULL);
 }
@@ -373,7 +355,7 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
     watch_set(c->relay, client, watch_interest(client, spoke_after_end == client));
     watch_set(c->relay, host, watch_interest(host, spoke_after_end == host));
     if (client->eof || host->eof)
-        deadline_hang(&c->relay->wheel, &c->deadline, relay_due(c));
+        deadline_hang(&c->relay->wheel, &c->deadline, due_relay(c));
 }
 
 /* ---- phase: closing ---- */
@@ -382,11 +364,6 @@ static void closing_step(struct conn *c)
 {
     if (ends_is_delivered(c))
         life_end(c, OUTCOME_HOST_RESET);
-}
-
-static uint64_t closing_due(const struct conn *c)
-{
-    return c->relay->now_ns + DEADLINE_TICK_MS * CLOCK_NS_PER_MS;
 }
 
 static void closing_expired(struct conn *c)
@@ -409,11 +386,6 @@ static void sorry_half_ready(struct conn *c, struct half *half, int revents)
 {
     (void)half;
     sorry_goes(c, sorry_ready(c, revents));
-}
-
-static uint64_t sorry_due(const struct conn *c)
-{
-    return deadline_after(c->phase_ns, c->service->model->half_close_timeout_ms);
 }
 
 static void sorry_expired(struct conn *c)
@@ -444,11 +416,12 @@ static const struct {
 } phases[PHASES] = {
     [PHASE_PROXY] = {opening_due, opening_ready, opening_expired},
     [PHASE_HELLO] = {opening_due, opening_ready, opening_expired},
+    [PHASE_HANDSHAKE] = {opening_due, opening_ready, opening_expired},
     [PHASE_QUEUE] = {queue_due, queue_ready, queue_expired},
-    [PHASE_CONNECT] = {connect_due, connect_ready, connect_expired},
-    [PHASE_RELAY] = {relay_due, relay_ready, relay_expired},
-    [PHASE_CLOSING] = {closing_due, NULL, closing_expired},
-    [PHASE_SORRY] = {sorry_due, sorry_half_ready, sorry_expired},
+    [PHASE_CONNECT] = {due_connect, connect_ready, connect_expired},
+    [PHASE_RELAY] = {due_relay, relay_ready, relay_expired},
+    [PHASE_CLOSING] = {due_closing, NULL, closing_expired},
+    [PHASE_SORRY] = {due_sorry, sorry_half_ready, sorry_expired},
 };
 
 static void enter(struct conn *c, enum phase phase)
@@ -555,6 +528,8 @@ void life_end(struct conn *c, enum outcome outcome)
     atomic_store_explicit(&admit_row(c)->id, 0, memory_order_release);
     live_give(&relay->live, c->live);
     list_remove(&c->all);
+    if (list_is_linked(&c->unread))
+        list_remove(&c->unread);
     list_append(&relay->graves, &c->all);
     relay->n_open--;
     give_place_back(c);

@@ -9,8 +9,10 @@
 #include "relay/admit.h"
 #include "relay/early.h"
 #include "relay/generation.h"
+#include "relay/handshake.h"
 #include "relay/traffic.h"
 #include "tls/hello.h"
+#include "tls/stream.h"
 
 /* ---- the order of the phases ---- */
 
@@ -31,7 +33,11 @@ enum phase opening_first(const struct conn *c)
 
 enum phase opening_next(const struct conn *c, enum phase over)
 {
-    return over == PHASE_PROXY && c->service->looks_ahead ? PHASE_HELLO : PHASE_QUEUE;
+    if (over != PHASE_PROXY)
+        return PHASE_QUEUE;
+    if (c->entrance->model->tls)
+        return PHASE_HANDSHAKE;
+    return c->service->looks_ahead ? PHASE_HELLO : PHASE_QUEUE;
 }
 
 uint64_t opening_due(const struct conn *c)
@@ -41,7 +47,7 @@ uint64_t opening_due(const struct conn *c)
 
 /* ---- what goes to the log ---- */
 
-static enum opening_verdict refuse(const struct conn *c, const char *what, const char *why)
+enum opening_verdict opening_refuse(const struct conn *c, const char *what, const char *why)
 {
     struct addr client;
     char printed[ADDR_TEXT_BYTES];
@@ -58,8 +64,10 @@ static enum opening_verdict refuse(const struct conn *c, const char *what, const
 
 void opening_tell_late(const struct conn *c)
 {
-    refuse(c, c->phase == PHASE_PROXY ? "PROXY header" : "TLS hello",
-           "not complete within handshake_timeout");
+    static const char *const what[PHASES] = {[PHASE_PROXY] = "PROXY header",
+                                             [PHASE_HELLO] = "TLS hello",
+                                             [PHASE_HANDSHAKE] = "TLS handshake"};
+    opening_refuse(c, what[c->phase], "not complete within handshake_timeout");
 }
 
 /* ---- PROXY header ---- */
@@ -101,8 +109,11 @@ static enum opening_verdict take_header(struct conn *c, const struct proxy_heade
     if (header->command == PROXY_PROXY)
         admit_rename_client(c, &header->source);
     buffer_consume(&client->wait, &c->relay->buffers, header->length);
-    client->in_bytes = client->wait.length;
-    traffic_count_early(c, client->in_bytes);
+    /* What is no stream of the client's yet counts once it is. */
+    if (!c->entrance->model->tls) {
+        client->in_bytes = client->wait.length;
+        traffic_count_early(c, client->in_bytes);
+    }
     return enter(c);
 }
 
@@ -121,7 +132,7 @@ static enum opening_verdict read_proxy(struct conn *c)
         return OPENING_MORE;
     case IO_EOF:
         client->eof = true;
-        return refuse(c, "PROXY header", "the client ended before it was complete");
+        return opening_refuse(c, "PROXY header", "the client ended before it was complete");
     case IO_ERROR:
         return OPENING_LEFT;
     }
@@ -135,7 +146,7 @@ static enum opening_verdict read_proxy(struct conn *c)
     case PROXYPROTO_INVALID:
         break;
     }
-    return refuse(c, "PROXY header", header.reason);
+    return opening_refuse(c, "PROXY header", header.reason);
 }
 
 /* ---- routes ---- */
@@ -177,12 +188,26 @@ void opening_route_by_source(struct conn *c)
     route(c, NULL);
 }
 
-static enum opening_verdict take_hello(struct conn *c, const struct hello *hello)
+static bool take_hello(struct conn *c, const struct hello *hello)
 {
     if (hello->name[0] != '\0' && (c->sni = strdup(hello->name)) == NULL)
-        return OPENING_LIMITED;
+        return false;
     route(c, hello);
-    return OPENING_DONE;
+    return true;
+}
+
+bool opening_route_by_facts(struct conn *c, const struct tls_facts *facts)
+{
+    unsigned char protocol[1 + UINT8_MAX];
+    struct hello hello = {.protocols = protocol};
+
+    hello_plain_name(facts->name, hello.name);
+    if (facts->protocol_length > 0 && facts->protocol_length <= UINT8_MAX) {
+        protocol[0] = (unsigned char)facts->protocol_length;
+        memcpy(protocol + 1, facts->protocol, facts->protocol_length);
+        hello.protocols_length = 1 + facts->protocol_length;
+    }
+    return take_hello(c, &hello);
 }
 
 static enum opening_verdict look(struct conn *c)
@@ -194,7 +219,7 @@ static enum opening_verdict look(struct conn *c)
     case HELLO_MORE:
         return OPENING_MORE;
     case HELLO_DONE:
-        return take_hello(c, &hello);
+        return take_hello(c, &hello) ? OPENING_DONE : OPENING_LIMITED;
     case HELLO_NONE:
     case HELLO_BAD:
         break;
@@ -231,6 +256,8 @@ static enum opening_verdict look_ahead(struct conn *c)
 
 enum opening_verdict opening_step(struct conn *c)
 {
+    if (c->phase == PHASE_HANDSHAKE)
+        return handshake_step(c);
     return c->phase == PHASE_PROXY ? read_proxy(c) : look_ahead(c);
 }
 

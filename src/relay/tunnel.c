@@ -184,7 +184,8 @@ void tunnel_pass_end(struct half *from)
 
     if (!from->eof || tunnel_holds(from) || to->shut || to->broken)
         return;
+    if (to->io->shut(to->watch.fd, to->io_state) == IO_AGAIN)
+        return;
     to->shut = true;
     to->shut_first = !to->eof;
-    to->io->shut(to->watch.fd, to->io_state);
 }

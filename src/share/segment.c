@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /*
  * How it works. The tables lie behind one another, each from a page's start, all at their full
  * size: about 14 GiB of addresses, of which only touched pages exist. A shared-memory page comes
@@ -123,6 +125,10 @@ int segment_create(struct segment *segment, const struct segment_sizes *asked)
     random_init(&random, 0);
     made.daemon->sizes = sizes;
     made.daemon->secret = (struct hash_key){{random_next(&random), random_next(&random)}};
+    if (tickets_rotate(&made.daemon->tickets, clock_now_ns()) != 0) {
+        segment_fini(&made);
+        return -1;
+    }
     made.daemon->magic = SEGMENT_MAGIC;
     made.daemon->version = SEGMENT_VERSION;
     *segment = made;

@@ -86,6 +86,9 @@ void service_sum(const struct segment *segment, uint32_t service, struct service
         out->bytes_out += get(&shard->bytes_out);
         for (size_t i = 0; i < OUTCOMES; i++)
             out->outcomes[i] += get(&shard->outcomes[i]);
+        out->handshakes_full += get(&shard->handshakes_full);
+        out->handshakes_resumed += get(&shard->handshakes_resumed);
+        out->handshakes_abandoned += get(&shard->handshakes_abandoned);
     }
 }
 

@@ -102,6 +102,16 @@ static bool take_name(struct span name, char out[HELLO_NAME_BYTES])
     return has_letter && label > 0;
 }
 
+bool hello_plain_name(const char *name, char out[HELLO_NAME_BYTES])
+{
+    const unsigned char *at = (const unsigned char *)name;
+    const struct span whole = {at, at + strlen(name)};
+    bool is_name = take_name(whole, out);
+    if (!is_name)
+        out[0] = '\0';
+    return is_name;
+}
+
 static bool read_server_name(struct span extension, struct hello *out)
 {
     struct span list, name;

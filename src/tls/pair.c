@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a certificate and a private key can be shown to clients. */
+/* A certificate and its private key, from their texts. */
 #include "tls/pair.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 /* OpenSSL would ask the terminal. */
 static int refuse_passphrase(char *out, int bytes, int is_writing, void *was_asked)
@@ -24,26 +26,21 @@ static BIO *open_text(const unsigned char *bytes, size_t length)
     return length <= INT_MAX ? BIO_new_mem_buf(bytes, (int)length) : NULL;
 }
 
-/* The first certificate of the text, after all have been looked at; NULL when there is none or one is broken. */
-static X509 *read_chain(const struct tls_pair *pair)
+/* All certificates of the text into the chain; false when there is none or one is broken. */
+static bool read_chain(const struct tls_pair *pair, STACK_OF(X509) * chain)
 {
     BIO *text = open_text(pair->chain, pair->chain_length);
-    X509 *first = NULL, *next;
-    if (text == NULL)
-        return NULL;
-    while ((next = PEM_read_bio_X509(text, NULL, NULL, NULL)) != NULL) {
-        if (first == NULL)
-            first = next;
-        else
+    X509 *next;
+    bool is_kept = text != NULL;
+    while (is_kept && (next = PEM_read_bio_X509(text, NULL, NULL, NULL)) != NULL) {
+        is_kept = sk_X509_push(chain, next) > 0;
+        if (!is_kept)
             X509_free(next);
     }
     /* No further beginning of a certificate is how a good text ends. */
-    if (first != NULL && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-        X509_free(first);
-        first = NULL;
-    }
+    bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     BIO_free(text);
-    return first;
+    return is_kept && is_at_end && sk_X509_num(chain) > 0;
 }
 
 static EVP_PKEY *read_key(const struct tls_pair *pair, bool *is_encrypted)
@@ -57,28 +54,92 @@ static EVP_PKEY *read_key(const struct tls_pair *pair, bool *is_encrypted)
     return key;
 }
 
+static int64_t end_of(const X509 *certificate)
+{
+    struct tm end;
+    return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? (int64_t)timegm(&end)
+                                                                       : 0;
+}
+
+/* The first one that the one behind it has not issued; -1: all follow one another. */
+static int find_gap(const struct tls_shown *shown)
+{
+    X509 *before = shown->certificate;
+    for (int i = 0; i < sk_X509_num(shown->chain); i++) {
+        X509 *issuer = sk_X509_value(shown->chain, i);
+        if (X509_NAME_cmp(X509_get_issuer_name(before), X509_get_subject_name(issuer)) != 0)
+            return i;
+        before = issuer;
+    }
+    return -1;
+}
+
+static void note_end(struct tls_shown *shown)
+{
+    shown->expires_s = end_of(shown->certificate);
+    for (int i = 0; i < sk_X509_num(shown->chain); i++) {
+        int64_t end_s = end_of(sk_X509_value(shown->chain, i));
+        if (end_s < shown->expires_s)
+            shown->expires_s = end_s;
+    }
+}
+
+/* NULL, or why they cannot be used. */
+static const char *load(const struct tls_pair *pair, struct tls_shown *shown)
+{
+    bool is_encrypted;
+    shown->chain = sk_X509_new_null();
+    if (shown->chain == NULL)
+        return "out of memory";
+    if (!read_chain(pair, shown->chain))
+        return "there is no certificate in PEM, or a broken one";
+    shown->certificate = sk_X509_shift(shown->chain);
+    shown->key = read_key(pair, &is_encrypted);
+    if (is_encrypted)
+        return "the private key is encrypted: one without a passphrase is needed";
+    if (shown->key == NULL)
+        return "the private key is broken";
+    if (X509_check_private_key(shown->certificate, shown->key) != 1)
+        return "the private key is not that of the certificate, which must come first";
+    note_end(shown);
+    return NULL;
+}
+
+bool tls_pair_load(const struct tls_pair *pair, struct tls_shown *out,
+                   char reason[TLS_REASON_BYTES])
+{
+    *out = (struct tls_shown){0};
+    const char *why = load(pair, out);
+    int gap = why == NULL ? find_gap(out) : -1;
+    if (why != NULL)
+        snprintf(reason, TLS_REASON_BYTES, "%s", why);
+    else if (gap >= 0)
+        snprintf(reason, TLS_REASON_BYTES,
+                 "the chain is not in order: the issuer of certificate %d must stand behind it",
+                 gap + 1);
+    ERR_clear_error();
+    if (why == NULL && gap < 0)
+        return true;
+    tls_shown_fini(out);
+    return false;
+}
+
+void tls_shown_fini(struct tls_shown *shown)
+{
+    sk_X509_pop_free(shown->chain, X509_free);
+    X509_free(shown->certificate);
+    EVP_PKEY_free(shown->key);
+    *shown = (struct tls_shown){0};
+}
+
 bool tls_pair_check(const struct tls_pair *pair, bool *is_expired,
                     char reason[TLS_REASON_BYTES])
 {
-    bool is_encrypted;
-    const char *why = NULL;
-    X509 *certificate = read_chain(pair);
-    EVP_PKEY *key = read_key(pair, &is_encrypted);
+    struct tls_shown shown;
     *is_expired = false;
-    if (certificate == NULL)
-        why = "there is no certificate in PEM, or a broken one";
-    else if (is_encrypted)
-        why = "the private key is encrypted: one without a passphrase is needed";
-    else if (key == NULL)
-        why = "the private key is broken";
-    else if (X509_check_private_key(certificate, key) != 1)
-        why = "the private key is not that of the certificate, which must come first";
-    else
-        *is_expired = X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
-    if (why != NULL)
-        snprintf(reason, TLS_REASON_BYTES, "%s", why);
-    EVP_PKEY_free(key);
-    X509_free(certificate);
-    ERR_clear_error();
-    return why == NULL;
+    if (!tls_pair_load(pair, &shown, reason))
+        return false;
+    *is_expired = shown.expires_s < (int64_t)time(NULL);
+    tls_shown_fini(&shown);
+    return true;
 }

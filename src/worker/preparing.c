@@ -9,7 +9,7 @@
 /* One job. Owner: the task thread while it runs, then finish. */
 struct preparing {
     struct generation_place place;
-    int bundle_fd; /* owned */
+    int bundle_fd, keys_fd; /* owned; keys_fd -1 = there are none */
     uint64_t id;
     struct generation *generation;
     struct problems problems;
@@ -20,7 +20,15 @@ struct preparing {
 static void run(void *argument)
 {
     struct preparing *job = argument;
-    job->generation = generation_new(&job->place, job->bundle_fd, job->id, &job->problems);
+    job->generation =
+        generation_new(&job->place, job->bundle_fd, job->keys_fd, job->id, &job->problems);
+}
+
+static void close_bundles(int bundle_fd, int keys_fd)
+{
+    close(bundle_fd);
+    if (keys_fd >= 0)
+        close(keys_fd);
 }
 
 static void finish(void *argument)
@@ -30,18 +38,20 @@ static void finish(void *argument)
 
     job->done(job->context, job->id, job->generation, why != NULL ? why : "out of memory");
     problems_fini(&job->problems);
-    close(job->bundle_fd);
+    close_bundles(job->bundle_fd, job->keys_fd);
     free(job);
 }
 
 int preparing_begin(struct task_threads *tasks, const struct generation_place *place,
-                    int bundle_fd, uint64_t id, preparing_done *done, void *context)
+                    int bundle_fd, int keys_fd, uint64_t id, preparing_done *done,
+                    void *context)
 {
     struct preparing *job = calloc(1, sizeof *job);
 
     if (job != NULL) {
         *job = (struct preparing){.place = *place,
                                   .bundle_fd = bundle_fd,
+                                  .keys_fd = keys_fd,
                                   .id = id,
                                   .done = done,
                                   .context = context};
@@ -49,7 +59,7 @@ int preparing_begin(struct task_threads *tasks, const struct generation_place *p
             return 0;
         free(job);
     }
-    close(bundle_fd);
+    close_bundles(bundle_fd, keys_fd);
     errno = ENOMEM;
     return -1;
 }

@@ -13,10 +13,12 @@
 #include "base/counter.h"
 #include "base/task.h"
 #include "net/poller.h"
+#include "relay/handshake.h"
 #include "relay/queue.h"
 #include "relay/sweep.h"
 #include "relay/tunnel.h"
 #include "relay/warm.h"
+#include "relay/watch.h"
 #include "share/channel.h"
 #include "worker/accept.h"
 #include "worker/bellwatch.h"
@@ -95,12 +97,20 @@ static void on_prepared(void *context, uint64_t id, struct generation *generatio
     }
 }
 
-static void begin_prepare(struct worker *w, uint64_t id, int bundle_fd)
+/* The bundle, with the keys where there are some. */
+static void begin_prepare(struct worker *w, struct received *message)
 {
+    uint64_t id = message->head.generation;
+    bool has_keys = message->head.flag != 0;
+    int next = 0;
     const struct generation_place place = {
         .segment = &w->segment, .slot = w->relay.slot, .random = &w->relay.random};
 
-    if (preparing_begin(w->tasks, &place, bundle_fd, id, on_prepared, w) != 0)
+    if (message->n_fds != 1 + has_keys)
+        return;
+    int bundle_fd = channel_take_fd(message, &next);
+    int keys_fd = has_keys ? channel_take_fd(message, &next) : -1;
+    if (preparing_begin(w->tasks, &place, bundle_fd, keys_fd, id, on_prepared, w) != 0)
         say(w, MSG_REFUSED, id, "out of memory");
 }
 
@@ -259,10 +269,7 @@ static void handle(struct worker *w, struct received *message)
         bellwatch_take(&w->bellwatch, message);
         break;
     case MSG_PREPARE:
-        if (message->n_fds == 1) {
-            message->n_fds = 0;
-            begin_prepare(w, head->generation, message->fds[0]);
-        }
+        begin_prepare(w, message);
         break;
     case MSG_COMMIT:
         commit(w, head->generation, head->number);
@@ -409,7 +416,8 @@ static void run(struct worker *w)
 {
     while (!w->is_done) {
         w->woken_ns = clock_now_ns();
-        ev_run(w->relay.loop, is_spinning(w) ? EVRUN_NOWAIT : EVRUN_ONCE);
+        bool has_unread = watch_call_unread(&w->relay);
+        ev_run(w->relay.loop, has_unread || is_spinning(w) ? EVRUN_NOWAIT : EVRUN_ONCE);
         end_turn(w);
     }
 }
@@ -457,6 +465,8 @@ static int init_relay(struct worker *w, const struct hello *hello)
     list_init(&relay->all);
     list_init(&relay->graves);
     queue_init(relay);
+    list_init(&relay->unread);
+    relay->on_shaken = life_shaken;
     relay->on_bell = on_bell;
     live_allot_init(&relay->live);
     relay->live.mark = &w->row->live_used;
@@ -527,6 +537,7 @@ static void fini(struct worker *w)
 {
     struct relay *relay = &w->relay;
 
+    handshake_fini(relay);
     life_bury(relay);
     access_log_flush(&relay->access);
     access_log_fini(&relay->access);

@@ -291,9 +291,8 @@ LATER = "not yet supported"
 LATER_GLOBAL = ["cache = /tmp", "locale = de"]
 LATER_SERVICE = [
     "protocol = udp",
-    "certificate = a.pem", "tls_min = 1.3", "tls_ciphers = HIGH", "tls_alpn = h2", "client_ca = ca.pem",
-    "client_verify = required", "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
-    "listen = 127.0.0.1:7998 tls", "listen = 127.0.0.1:7998 starttls=postgres",
+    "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
+    "listen = 127.0.0.1:7998 starttls=postgres",
     "listen = 127.0.0.1:7998 transparent",
     "listen = unix:/tmp/x.sock", "listen = unix:@x", "listen = unix:/tmp/x.sock mode=0660",
 ]
@@ -310,9 +309,9 @@ assert len({c.name for c in CASES}) == len(CASES)
 
 MANY_FAULTS = case(
     "many_faults",
-    ["[global] nosuchkey:", "[admin] refresh:", "[service web] idle_timeout:", "[service web] tls_min:",
+    ["[global] nosuchkey:", "[admin] refresh:", "[service web] idle_timeout:", "[service web] crl_policy:",
      "[group main] scheduler:", "[group main] host:", "[service other] group:"],
-    glob="@@nosuchkey = 1", admin="@@refresh = never", service="@@idle_timeout = long\n@@tls_min = 1.3",
+    glob="@@nosuchkey = 1", admin="@@refresh = never", service="@@idle_timeout = long\n@@crl_policy = lenient",
     group="@@scheduler = best\n@@host = b 127.0.0.1:0",
     tail="[service other]\nlisten = 127.0.0.1:7998\n@@group = nowhere")
 

@@ -220,8 +220,8 @@ static void keys_travel_apart_from_the_rest(void **state)
     struct model *model = load_path(folder_path(path, folder, "a.conf"), &problems);
     if (model == NULL)
         fail_msg("%s", errors_of(&problems));
-    assert_true(bundle_has_keys(model));
-    int fd = bundle_pack(model, &base_rows), keys_fd = bundle_pack_keys(model);
+    assert_true(bundle_has_keys(model, KEY_OF_DIRECTOR));
+    int fd = bundle_pack(model, &base_rows), keys_fd = bundle_pack_keys(model, KEY_OF_DIRECTOR);
     assert_true(holds(fd, "a chain") && !holds(fd, "what nobody may know"));
     assert_true(holds(keys_fd, "what nobody may know") && !holds(keys_fd, "a chain"));
 
@@ -229,8 +229,8 @@ static void keys_travel_apart_from_the_rest(void **state)
     assert_non_null(worker);
     assert_same_model(model, worker);
     assert_int_equal(worker->admin.certificate.key.length, 0);
-    assert_true(bundle_has_keys(worker));
-    struct model *director = bundle_unpack_whole(fd, keys_fd, &out, &problems);
+    assert_true(bundle_has_keys(worker, KEY_OF_DIRECTOR));
+    struct model *director = bundle_unpack_whole(fd, keys_fd, KEY_OF_DIRECTOR, &out, &problems);
     assert_non_null(director);
     assert_same_model(model, director);
     const struct model_file *key = &director->admin.certificate.key,
@@ -242,8 +242,12 @@ static void keys_travel_apart_from_the_rest(void **state)
         assert_int_equal(key->bytes[i], 0);
     assert_memory_equal(director->admin.certificate.chain.bytes, "a chain", 7);
 
-    int other_fd = bundle_pack_keys(worker); /* has none to give */
-    struct model *cheated = bundle_unpack_whole(fd, other_fd, &out, &problems);
+    assert_false(bundle_has_keys(model, KEY_OF_WORKERS)); /* it is a door's */
+    int none_fd = bundle_pack_keys(model, KEY_OF_WORKERS);
+    assert_false(holds(none_fd, "what nobody may know"));
+    close(none_fd);
+    int other_fd = bundle_pack_keys(worker, KEY_OF_DIRECTOR); /* has none to give */
+    struct model *cheated = bundle_unpack_whole(fd, other_fd, KEY_OF_DIRECTOR, &out, &problems);
     assert_non_null(cheated);
     assert_int_equal(cheated->admin.certificate.key.length, 0);
     conf_free(cheated);
@@ -270,14 +274,14 @@ static void keys_that_are_cut_are_refused(void **state)
               BASE_LINES "[admin]\nlisten = 127.0.0.1:1 tls\ncertificate = a.pem\n");
     struct model *model = load_path(folder_path(path, folder, "a.conf"), &problems);
     assert_non_null(model);
-    int fd = bundle_pack(model, &base_rows), keys_fd = bundle_pack_keys(model);
+    int fd = bundle_pack(model, &base_rows), keys_fd = bundle_pack_keys(model, KEY_OF_DIRECTOR);
     ssize_t length = pread(keys_fd, bytes, sizeof bytes, 0);
     for (size_t cut = 0; cut < (size_t)length; cut++) {
         int cut_fd = sealed_make("cut", bytes, cut);
-        assert_null(bundle_unpack_whole(fd, cut_fd, &out, &problems));
+        assert_null(bundle_unpack_whole(fd, cut_fd, KEY_OF_DIRECTOR, &out, &problems));
         close(cut_fd);
     }
-    struct model *whole = bundle_unpack_whole(fd, keys_fd, &out, &problems);
+    struct model *whole = bundle_unpack_whole(fd, keys_fd, KEY_OF_DIRECTOR, &out, &problems);
     assert_non_null(whole);
     assert_ptr_equal(whole->admin.certificate.key.bytes, whole->admin.certificate.chain.bytes);
     conf_free(whole);

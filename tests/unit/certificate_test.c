@@ -114,7 +114,7 @@ static void a_key_is_for_nothing_else(void **state)
     assert_file_refused("[admin]\nlisten = 127.0.0.1:7001 tls\ncertificate = key.pem\n"
                         "[service web]\nlisten = 127.0.0.1:81\ngroup = main\n"
                         "when_no_host = sorry key.pem\n[group main]\nhost = a 10.0.0.1:80\n",
-                        "key.pem holds a private key, which workers do not get");
+                        "key.pem holds a private key, which has no place here");
     assert_file_refused("[service web]\nlisten = 127.0.0.1:81\ngroup = main\n"
                         "when_no_host = sorry key.pem\n[group main]\nhost = a 10.0.0.1:80\n"
                         "[admin]\nlisten = 127.0.0.1:7001 tls\ncertificate = key.pem\n",

@@ -177,7 +177,7 @@ static void every_later_key_is_refused_unless_default(void **state)
         problems_fini(&problems);
         n_later++;
     }
-    assert_true(n_later > 10);
+    assert_true(n_later > 0);
 }
 
 static void later_default_may_be_spelt_otherwise(void **state)

@@ -172,7 +172,8 @@ static void bad_listens_are_refused(void **state)
     assert_listen_refused("localhost:80", "must be an IP address or *, not a name");
     assert_listen_refused("srv:_http._tcp.x", "must be an IP address or *, not a name");
     assert_listen_refused("unix:/run/x", "unix sockets are not yet supported");
-    assert_listen_refused("127.0.0.1:81 tls", "tls is not yet supported");
+    assert_listen_refused("127.0.0.1:81 tls", "tls needs a certificate");
+    assert_listen_refused("127.0.0.1:81 tls=yes", "takes no value");
     assert_listen_refused("127.0.0.1:81 transparent", "transparent is not yet supported");
     assert_listen_refused("127.0.0.1:81 accept_proxy=10.0.0.1/8", "networks with commas");
     assert_listen_refused("127.0.0.1:81 accept_proxy=", "networks with commas");

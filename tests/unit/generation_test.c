@@ -134,7 +134,7 @@ static void assert_refused(struct relay_rig *rig, int bundle, const char *says)
         .segment = &rig->segment, .slot = RIG_SLOT, .random = &rig->relay.random};
 
     assert_true(bundle >= 0);
-    assert_null(generation_new(&place, bundle, 2, &problems));
+    assert_null(generation_new(&place, bundle, -1, 2, &problems));
     assert_true(problems.n_errors > 0);
     if (strstr(problems.errors.at, says) == NULL)
         fail_msg("not \"%s\" but %s", says, problems.errors.at);
@@ -182,7 +182,7 @@ static void last_rows_of_the_segment_fit(void **state)
         .segment = &rig.segment, .slot = RIG_SLOT, .random = &rig.relay.random};
     int bundle = pack(
         &rig, (struct bundle_rows){.services = &service, .groups = &group, .hosts = &host});
-    struct generation *generation = generation_new(&place, bundle, 2, &problems);
+    struct generation *generation = generation_new(&place, bundle, -1, 2, &problems);
     assert_non_null(generation);
     assert_int_equal(generation->id, 2);
     assert_int_equal(generation->references, 1);

@@ -59,7 +59,7 @@ struct generation *rig_generation(struct relay_rig *rig, uint64_t id, const char
     const struct generation_place place = {
         .segment = &rig->segment, .slot = RIG_SLOT, .random = &rig->relay.random};
     int bundle = rig_bundle(text);
-    struct generation *generation = generation_new(&place, bundle, id, &problems);
+    struct generation *generation = generation_new(&place, bundle, -1, id, &problems);
 
     if (generation == NULL)
         fail_msg("not composed: %s", problems.errors.at);
@@ -117,6 +117,8 @@ static void init_relay(struct relay_rig *rig)
     deadline_init(&relay->wheel, relay->now_ns);
     list_init(&relay->all);
     list_init(&relay->graves);
+    list_init(&relay->unread);
+    relay->on_shaken = life_shaken;
     queue_init(relay);
     bells_init(&relay->bells);
     warm_init(relay, 64);

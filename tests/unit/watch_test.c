@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/plain.h"
+
 /* Two halves, one watched on a socket that can always be written. */
 struct fixture {
     struct relay relay;
@@ -35,6 +37,9 @@ static void open_fixture(struct fixture *f)
     f->relay.loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     assert_non_null(f->relay.loop);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, f->pair), 0);
+    f->c.client.io = f->c.host.io = &plain_transport;
+    f->c.client.is_client = true;
+    list_init(&f->relay.unread);
     f->c.client.peer = &f->c.host;
     f->c.host.peer = &f->c.client;
     ev_io_init(&f->c.client.watch, on_ready, f->pair[0], 0);

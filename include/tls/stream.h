@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* One end of a connection that speaks TLS: a handshake over bytes in memory, then a transport over the socket. */
+#ifndef TLS_STREAM_H
+#define TLS_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "net/transport.h"
+#include "tls/client.h"
+#include "tls/server.h"
+
+/*
+ * How it is used. The loop feeds what the socket gives, somebody calls tls_stream_shake (any
+ * thread, one at a time: that is where the time goes), the loop sends what tls_stream_answer has,
+ * and so on until TLS_DONE. From then on the stream is the state of tls_transport; what was fed
+ * beyond the handshake is read before what the socket has. Owner: the connection, or the job that
+ * it was handed to.
+ */
+struct tls_stream; /* opaque */
+
+extern const struct transport tls_transport;
+
+/* The server's side; NULL when memory is out. The server must live until the handshake is over. */
+struct tls_stream *tls_stream_accept(const struct tls_server *server);
+void tls_stream_free(struct tls_stream *stream);
+
+/* Adds bytes that came from the other side; false when memory is out. */
+bool tls_stream_feed(struct tls_stream *stream, const void *bytes, size_t length);
+
+/* Goes on with what was fed; TLS_WANTS_WRITE is not returned. */
+enum tls_step tls_stream_shake(struct tls_stream *stream);
+
+/*
+ * Whether the next step is so small that handing it to another thread would cost more: the last flight of a TLS 1.3
+ * client that shows no certificate.
+ */
+bool tls_stream_is_light(const struct tls_stream *stream);
+
+/* What is to be sent, *length bytes; valid until the next call. The first so many were sent: */
+const unsigned char *tls_stream_answer(const struct tls_stream *stream, size_t *length);
+void tls_stream_sent(struct tls_stream *stream, size_t length);
+
+/* The handshake is over: the socket is read and written from now on. */
+void tls_stream_settle(struct tls_stream *stream);
+
+/* After TLS_FAILED: why, in words for people. */
+const char *tls_stream_reason(const struct tls_stream *stream);
+
+/* What was agreed; texts live as long as the stream. */
+struct tls_facts {
+    const char *version;           /* "TLSv1.3" */
+    const char *cipher;            /* as OpenSSL names it */
+    const char *name;              /* that the client asked for; "" = none */
+    const unsigned char *protocol; /* of ALPN, not ended by a NUL */
+    size_t protocol_length;        /* 0 = none was agreed */
+    bool is_resumed;
+    bool has_certificate; /* the client has shown one, and it was good */
+};
+void tls_stream_tell(const struct tls_stream *stream, struct tls_facts *out);
+
+/* The client's certificate: its subject on one line (RFC 2253), its common name alone; cut where they do not fit, "" without. */
+void tls_stream_tell_client(const struct tls_stream *stream, char *subject,
+                            size_t subject_bytes, char *common_name, size_t common_name_bytes);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What the TLS keys of a service must say together. */
+#include "conf/checktls.h"
+
+#include "conf/directives.h"
+
+#define ROW(member) DIRECTIVE_OF(SECTION_SERVICE, model_service, member)
+
+static const struct model_listen *find_tls_listen(const struct model_service *service)
+{
+    for (size_t i = 0; i < service->n_listens; i++)
+        if (service->listens[i].tls)
+            return &service->listens[i];
+    return NULL;
+}
+
+/* Keys that only count where TLS is spoken with clients. */
+static void warn_of_unused(const struct conf_section *section, struct problems *problems)
+{
+    const struct directive *const rows[] = {
+        ROW(certificates), ROW(tls_min),       ROW(tls_ciphers), ROW(tls_alpn),
+        ROW(client_ca),    ROW(client_verify), ROW(client_depth)};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (store_find_line(section, rows[i]) != NULL)
+            problems_warn(problems, store_place(section, rows[i], 0), section->title,
+                          rows[i]->key, "has no effect: no %s address has the word tls",
+                          ROW(listens)->key);
+}
+
+static void check_clients(const struct model_service *service,
+                          const struct conf_section *section, struct problems *problems)
+{
+    const struct directive *verify = ROW(client_verify), *ca = ROW(client_ca);
+    bool has_ca = store_find_line(section, ca) != NULL;
+    bool asks = service->client_verify != CLIENT_VERIFY_NONE;
+    if (asks && !has_ca)
+        problems_add(problems, store_place(section, verify, 0), section->title, verify->key,
+                     "needs a %s: whose certificates are good?", ca->key);
+    else if (!asks && has_ca)
+        problems_warn(problems, store_place(section, ca, 0), section->title, ca->key,
+                      "has no effect: %s is none", verify->key);
+}
+
+void check_tls(const struct model_service *service, const struct conf_section *section,
+               struct problems *problems)
+{
+    const struct model_listen *listen = find_tls_listen(service);
+    /* One that could not be read is a fault of its own. */
+    bool has_line = store_find_line(section, ROW(certificates)) != NULL;
+    if (listen == NULL) {
+        warn_of_unused(section, problems);
+        return;
+    }
+    if (!has_line)
+        problems_add(problems, &listen->origin, section->title, ROW(listens)->key,
+                     "tls needs a %s", ROW(certificates)->key);
+    check_clients(service, section, problems);
+}
