@@ -18,6 +18,7 @@
 #include "director/ports.h"
 #include "director/profiler.h"
 #include "director/resolve.h"
+#include "director/ticketing.h"
 #include "share/bells.h"
 #include "share/channel.h"
 #include "share/segment.h"
@@ -52,6 +53,7 @@ struct director {
     char *reload_message;        /* owned; what reload.message is */
     uint64_t aborted;            /* PREPARE of this and earlier generations is off */
     struct auditor auditor;
+    struct ticketing ticketing;
     uint64_t flushed_ns, counted_ns;
     struct ev_io on_channel, on_tasks;
     struct ev_timer tick, beat;

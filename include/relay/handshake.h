@@ -20,6 +20,12 @@ enum opening_verdict handshake_step(struct conn *c);
 /* After on_shaken: what has become of it, as handshake_step. */
 enum opening_verdict handshake_take(struct conn *c);
 
+/*
+ * Makes the thread, where the generation has TLS and there is none yet: descriptors are best taken before there are many.
+ * When it cannot be had now, the first handshake tries again.
+ */
+void handshake_prepare(struct relay *relay, const struct generation *generation);
+
 /* What the client is watched for meanwhile. */
 int handshake_interest(const struct conn *c);
 

@@ -28,9 +28,10 @@ struct tickets {
 /*
  * Makes the next key the newest, and wipes the oldest. One process alone calls this: master while
  * it makes the segment, then the director.
+ * next  NULL: one by chance
  * Returns 0, or -1 with errno when no random bytes can be had; then nothing has changed.
  */
-int tickets_rotate(struct tickets *tickets, uint64_t now_ns);
+int tickets_rotate(struct tickets *tickets, const struct ticket_key *next, uint64_t now_ns);
 
 /* The key that seals now. False when there is none. The caller wipes its copy. */
 bool tickets_seal(const struct tickets *tickets, struct ticket_key *out);

@@ -60,7 +60,8 @@ struct tls_facts {
 void tls_stream_tell(const struct tls_stream *stream, struct tls_facts *out);
 
 /* The client's certificate: its subject on one line (RFC 2253), its common name alone; cut where they do not fit, "" without. */
-void tls_stream_tell_client(const struct tls_stream *stream, char *subject,
-                            size_t subject_bytes, char *common_name, size_t common_name_bytes);
+#define TLS_SUBJECT_BYTES 512
+void tls_stream_tell_client(const struct tls_stream *stream, char subject[TLS_SUBJECT_BYTES],
+                            char common_name[TLS_SUBJECT_BYTES]);
 
 #endif

@@ -271,6 +271,14 @@ static void service_errors(const struct view *view, const struct figure *figure,
                      view->services[i].outcomes[outcome]);
 }
 
+static void service_handshakes(const struct view *view, const struct figure *figure, size_t i)
+{
+    const struct service_figures *service = &view->services[i];
+    add_labelled(view, figure, i, "result", "full", service->handshakes_full);
+    add_labelled(view, figure, i, "result", "resumed", service->handshakes_resumed);
+    add_labelled(view, figure, i, "result", "abandoned", service->handshakes_abandoned);
+}
+
 /* Also of groups that several services share, whose own figures name the first of them. */
 static void service_groups(const struct view *view, const struct figure *figure, size_t i)
 {
@@ -358,6 +366,7 @@ static const struct figure figures[] = {
     {"service_bytes_total", "counter", "Bytes moved; in is what clients sent.", OF_SERVICE, service_bytes},
     {"service_errors_total", "counter", "Connections that ended otherwise than ok, by the status of the access log.", OF_SERVICE, service_errors},
 
+    {"service_tls_handshakes_total", "counter", "TLS handshakes with clients: full, resumed by a ticket, or abandoned since the client left before it was their turn; those that failed are errors.", OF_SERVICE, service_handshakes},
     {"service_group", "gauge", "1 for each group of the service; role tells what it is there for. Figures of a group that services share name the first of them.", OF_SERVICE, service_groups},
 
     {"group_usable_hosts", "gauge", "Hosts that may get new connections.", OF_GROUP, group_usable},

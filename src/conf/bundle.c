@@ -307,21 +307,29 @@ static bool unpack_bytes(struct unpacker *unpacker, struct conf_file *file)
     return file->bytes != NULL;
 }
 
+/* Passes over a string's or a file's bytes; false when they are cut. */
+static bool skip(struct unpacker *unpacker, const char **bytes, uint32_t *length)
+{
+    if (!unpack_u32(unpacker, length) || (size_t)(unpacker->end - unpacker->at) < *length)
+        return false;
+    *bytes = unpacker->at;
+    unpacker->at += *length;
+    return true;
+}
+
 /* Looks for the bytes of a file that came apart from the rest. */
 static bool unpack_key(struct unpacker *unpacker, struct conf_file *file)
 {
     struct unpacker keys = {
         .at = unpacker->keys, .end = unpacker->keys_end, .store = unpacker->store};
+    const char *path = file->file.path, *found_path, *found;
+    uint32_t path_length, length;
     while (keys.at < keys.end) {
-        struct conf_file found = {0};
-        if (!unpack_bytes(&keys, &found))
+        struct unpacker here = keys;
+        if (!skip(&keys, &found_path, &path_length) || !skip(&keys, &found, &length))
             return false;
-        if (strcmp(found.file.path, file->file.path) == 0) {
-            file->bytes = found.bytes;
-            file->file = found.file;
-            return true;
-        }
-        explicit_bzero(found.bytes, found.file.length);
+        if (path_length == strlen(path) && memcmp(found_path, path, path_length) == 0)
+            return unpack_bytes(&here, file);
     }
     return false;
 }

@@ -226,6 +226,8 @@ static void commit(struct director *d, uint64_t generation)
     resolver_settle(d->resolver, d->current.model);
     server_set_users(d->server, &d->current.model->admin);
     server_set_certificate(d->server, &d->current.model->admin.certificate);
+    if (ticketing_use(&d->ticketing, &d->current.model->global) != 0)
+        log_error("out of memory: tickets keep the keys that they have");
     store_wipe_keys(d->current.model->store);
     /* Before the rows of hosts that left are free for others. */
     if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
@@ -256,6 +258,13 @@ static void abort_prepare(struct director *d, uint64_t generation, bool comes_ag
 
 /* ---- the tick ---- */
 
+static void change_tickets(const struct director *d, uint64_t now_ns)
+{
+    if (d->has_segment && ticketing_look(&d->ticketing, &d->segment.daemon->tickets, now_ns,
+                                         (uint64_t)clock_wall_ns()) != 0)
+        log_error("the keys of tickets cannot be changed: %s", strerror(errno));
+}
+
 /* Whether a worker has died since; once a second, repeated lines. */
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
@@ -266,6 +275,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
     if (now_ns - d->flushed_ns >= CLOCK_NS_PER_S) {
         d->flushed_ns = now_ns;
         log_flush();
+        change_tickets(d, now_ns);
     }
     if (!d->has_segment)
         return;

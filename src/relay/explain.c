@@ -3,6 +3,7 @@
 #include "relay/explain.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/write.h"
@@ -10,6 +11,7 @@
 #include "relay/admit.h"
 #include "relay/generation.h"
 #include "relay/queue.h"
+#include "tls/stream.h"
 
 static double seconds(uint64_t from_ns, uint64_t to_ns)
 {
@@ -194,6 +196,31 @@ static void add_end(struct text *out, const char *key, const struct half *half)
                 tcp.unacked, tcp.lost, tcp.cwnd, tcp.send_queue, tcp.receive_queue);
 }
 
+/* What the client's TLS has agreed on, where it ends here. */
+static void add_tls(struct text *out, const struct conn *c)
+{
+    char subject[TLS_SUBJECT_BYTES], name[TLS_SUBJECT_BYTES], protocol[UINT8_MAX + 1];
+    struct tls_facts facts;
+    text_add(out, ",\"tls\":");
+    if (c->client.io != &tls_transport) {
+        text_add(out, "null");
+        return;
+    }
+    tls_stream_tell(c->client.io_state, &facts);
+    tls_stream_tell_client(c->client.io_state, subject, name);
+    snprintf(protocol, sizeof protocol, "%.*s", (int)facts.protocol_length,
+             facts.protocol_length > 0 ? (const char *)facts.protocol : "");
+    text_printf(out, "{\"version\":\"%s\",\"cipher\":\"%s\",\"sni\":", facts.version,
+                facts.cipher);
+    text_add_json(out, c->sni != NULL ? c->sni : "");
+    text_add(out, ",\"alpn\":");
+    text_add_json(out, protocol);
+    text_printf(out,
+                ",\"resumed\":%s,\"client_certificate\":", facts.is_resumed ? "true" : "false");
+    text_add_json(out, subject);
+    text_add(out, "}");
+}
+
 void explain_conn(struct text *out, const struct conn *c, uint64_t id)
 {
     uint64_t now_ns = c->relay->now_ns;
@@ -221,6 +248,7 @@ void explain_conn(struct text *out, const struct conn *c, uint64_t id)
         c->host.in_bytes, (unsigned int)c->n_failed + (c->has_claim ? 1 : 0));
     add_chosen(out, c);
     add_timers(out, c);
+    add_tls(out, c);
     add_end(out, "client_tcp", &c->client);
     add_end(out, "host_tcp", &c->host);
 }

@@ -92,6 +92,13 @@ static bool have_threads(struct relay *relay)
     return true;
 }
 
+void handshake_prepare(struct relay *relay, const struct generation *generation)
+{
+    for (size_t i = 0; i < generation->model->n_services; i++)
+        if (generation->services[i].tls != NULL && have_threads(relay))
+            return;
+}
+
 /* Hands the next step to another thread; false when that cannot be. */
 static bool hand_out(struct shake *shake)
 {

@@ -9,6 +9,7 @@
 #include "relay/admit.h"
 #include "relay/generation.h"
 #include "relay/opening.h"
+#include "tls/stream.h"
 
 bool prologue_is_wanted(const struct conn *c)
 {
@@ -34,6 +35,49 @@ static void find_ends(const struct conn *c, struct addr *source, struct addr *ta
     addr_unmap(target);
 }
 
+/* A value that no header has told already. */
+static void add_value(struct proxy_builder *builder, const struct conn *c, enum proxy_tlv type,
+                      const void *bytes, size_t length)
+{
+    if (length > 0 && (c->proxied == NULL || !proxied_has(c->proxied, type)))
+        proxyproto_add(builder, type, bytes, length);
+}
+
+static void add_text(struct proxy_builder *builder, enum proxy_tlv type, const char *text)
+{
+    if (text[0] != '\0')
+        proxyproto_add(builder, type, text, strlen(text));
+}
+
+/* What the client's TLS, where it ends here, has agreed on (section 2.2.6). */
+static void add_tls(struct proxy_builder *builder, const struct conn *c)
+{
+    enum { OVER_TLS = 1, SHOWN_NOW = 2, SHOWN_IN_SESSION = 4 };
+    unsigned char secured[PROLOGUE_MOST_BYTES], verified[4] = {0, 0, 0, 1};
+    struct proxy_builder parts = {.bytes = secured, .room = sizeof secured};
+    char subject[TLS_SUBJECT_BYTES], name[TLS_SUBJECT_BYTES];
+    struct tls_facts facts;
+
+    if (c->client.io != &tls_transport)
+        return;
+    tls_stream_tell(c->client.io_state, &facts);
+    tls_stream_tell_client(c->client.io_state, subject, name);
+    add_value(builder, c, PROXY_TLV_ALPN, facts.protocol, facts.protocol_length);
+    parts.bytes[0] =
+        (unsigned char)(OVER_TLS | (facts.has_certificate
+                                        ? SHOWN_IN_SESSION | (facts.is_resumed ? 0 : SHOWN_NOW)
+                                        : 0));
+    verified[3] = !facts.has_certificate; /* 0: shown, and good */
+    memcpy(parts.bytes + 1, verified, sizeof verified);
+    parts.length = 1 + sizeof verified;
+    add_text(&parts, PROXY_TLV_SSL_VERSION, facts.version);
+    add_text(&parts, PROXY_TLV_SSL_CIPHER, facts.cipher);
+    if (facts.has_certificate)
+        add_text(&parts, PROXY_TLV_SSL_CN, name);
+    if (!parts.is_full)
+        add_value(builder, c, PROXY_TLV_SSL, parts.bytes, parts.length);
+}
+
 size_t prologue_write(const struct conn *c, unsigned char out[PROLOGUE_MOST_BYTES])
 {
     enum send_proxy version = c->way->line->group.model->send_proxy;
@@ -50,8 +94,9 @@ size_t prologue_write(const struct conn *c, unsigned char out[PROLOGUE_MOST_BYTE
     bool has_id = c->proxied != NULL && proxied_has(c->proxied, PROXY_TLV_UNIQUE_ID);
     if (c->proxied != NULL)
         proxyproto_add_received(&builder, c->proxied->tlvs, c->proxied->n_tlv_bytes);
-    if (c->sni != NULL && (c->proxied == NULL || !proxied_has(c->proxied, PROXY_TLV_AUTHORITY)))
-        proxyproto_add(&builder, PROXY_TLV_AUTHORITY, c->sni, strlen(c->sni));
+    if (c->sni != NULL)
+        add_value(&builder, c, PROXY_TLV_AUTHORITY, c->sni, strlen(c->sni));
+    add_tls(&builder, c);
     if (!has_id) {
         int n = snprintf(id, sizeof id, "%" PRIu64,
                          atomic_load_explicit(&admit_row(c)->id, memory_order_relaxed));

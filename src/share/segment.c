@@ -125,7 +125,7 @@ int segment_create(struct segment *segment, const struct segment_sizes *asked)
     random_init(&random, 0);
     made.daemon->sizes = sizes;
     made.daemon->secret = (struct hash_key){{random_next(&random), random_next(&random)}};
-    if (tickets_rotate(&made.daemon->tickets, clock_now_ns()) != 0) {
+    if (tickets_rotate(&made.daemon->tickets, NULL, clock_now_ns()) != 0) {
         segment_fini(&made);
         return -1;
     }

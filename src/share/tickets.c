@@ -5,12 +5,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-int tickets_rotate(struct tickets *tickets, uint64_t now_ns)
+int tickets_rotate(struct tickets *tickets, const struct ticket_key *next, uint64_t now_ns)
 {
     uint64_t number = atomic_load(&tickets->newest) + 1;
     struct ticket_key made;
 
-    if (getrandom(&made, sizeof made, 0) != (ssize_t)sizeof made)
+    if (next != NULL)
+        made = *next;
+    else if (getrandom(&made, sizeof made, 0) != (ssize_t)sizeof made)
         return -1;
     tickets->keys[number % TICKETS_RING] = made;
     explicit_bzero(&made, sizeof made);

@@ -270,8 +270,8 @@ void tls_stream_tell(const struct tls_stream *stream, struct tls_facts *out)
         SSL_get0_peer_certificate(ssl) != NULL && SSL_get_verify_result(ssl) == X509_V_OK;
 }
 
-void tls_stream_tell_client(const struct tls_stream *stream, char *subject,
-                            size_t subject_bytes, char *common_name, size_t common_name_bytes)
+void tls_stream_tell_client(const struct tls_stream *stream, char subject[TLS_SUBJECT_BYTES],
+                            char common_name[TLS_SUBJECT_BYTES])
 {
     X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
     subject[0] = common_name[0] = '\0';
@@ -280,7 +280,7 @@ void tls_stream_tell_client(const struct tls_stream *stream, char *subject,
     X509_NAME *name = X509_get_subject_name(certificate);
     BIO *printed = BIO_new(BIO_s_mem());
     if (printed != NULL && X509_NAME_print_ex(printed, name, 0, XN_FLAG_RFC2253) >= 0) {
-        int length = BIO_read(printed, subject, (int)subject_bytes - 1);
+        int length = BIO_read(printed, subject, TLS_SUBJECT_BYTES - 1);
         subject[length > 0 ? length : 0] = '\0';
     }
     BIO_free(printed);
@@ -288,7 +288,7 @@ void tls_stream_tell_client(const struct tls_stream *stream, char *subject,
     if (at < 0)
         return;
     const ASN1_STRING *text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
-    snprintf(common_name, common_name_bytes, "%.*s", ASN1_STRING_length(text),
+    snprintf(common_name, TLS_SUBJECT_BYTES, "%.*s", ASN1_STRING_length(text),
              (const char *)ASN1_STRING_get0_data(text));
 }
 

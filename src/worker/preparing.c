@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 /* One job. Owner: the task thread while it runs, then finish. */
 struct preparing {
@@ -31,11 +34,23 @@ static void close_bundles(int bundle_fd, int keys_fd)
         close(keys_fd);
 }
 
+/* What the files say that only workers read; one of them is enough to tell, and slot 0 has one always. */
+static void log_warnings(const struct preparing *job)
+{
+    const char *line = job->problems.warnings.at;
+    while (job->place.slot == 0 && line != NULL && *line != '\0') {
+        int length = (int)strcspn(line, "\n");
+        log_warning("%.*s", length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
 static void finish(void *argument)
 {
     struct preparing *job = argument;
     const char *why = job->problems.errors.at;
 
+    log_warnings(job);
     job->done(job->context, job->id, job->generation, why != NULL ? why : "out of memory");
     problems_fini(&job->problems);
     close_bundles(job->bundle_fd, job->keys_fd);

@@ -163,6 +163,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     apply_global(w, &w->current->model->global);
     budget_pools(&w->relay, most_bells(w), w->accepts.most_open, w->current->model->n_listens);
     warm_start(&w->relay, w->current);
+    handshake_prepare(&w->relay, w->current);
     atomic_store(&w->row->generation, id);
     say(w, MSG_COMMITTED, id, NULL);
     if (before == NULL)

@@ -1,0 +1,736 @@
+# SPDX-License-Identifier: MIT
+"""TLS with clients: certificates by name, versions, bytes and ends through it, resumption over all workers (J1 to J7, J9, J12, J13, J18, J19)."""
+
+import hashlib
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from certificates import join, make_certificate, openssl
+from command import gaidaros
+from harness import SAN, connect, free_port, receive_all, rss_bytes, wait_until
+from tlspeer import alert_of, common_name, hello_bytes, is_over, say, secure, trusting
+
+pytestmark = pytest.mark.san_subset
+
+TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+BOTH = pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
+
+
+def config(port, hosts, certificates, service="", glob="", group="", listen="", more=""):
+    lines = "".join(f"certificate = ../{path}\n" for path in certificates)
+    rows = "".join(f"host = {one.name} {one.address}\n" for one in hosts)
+    return (f"[global]\naccess_log = access.log\n{glob}[service web]\nlisten = 127.0.0.1:{port} tls{listen}\n"
+            f"group = main\n{lines}{service}[group main]\ncheck = none\n{rows}{group}{more}")
+
+
+def accesses(running, n=1):
+    """Lines of the access log, once there are so many."""
+    path = pathlib.Path(running.folder) / "access.log"
+    wait_until(lambda: path.exists() and len(path.read_text().splitlines()) >= n, what=f"{n} lines in the access log")
+    return path.read_text().splitlines()
+
+
+@pytest.fixture
+def authority(folder):
+    """ca.pem and one.pem of it, for a.example and *.b.example."""
+    make_certificate(folder, "ca")
+    make_certificate(folder, "one", "ca", alt="DNS:a.example,DNS:*.b.example,DNS:only.a.example")
+    return folder
+
+
+@BOTH
+def test_bytes_and_both_ends_go_through(daemon, host, authority, version):
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"], "tls_alpn = h2 http/1.1\n"), workers=2)
+    context = trusting(authority / "ca.pem", alpn=["http/1.1"], versions=(version, version))
+    with secure(port, context, "A.Example") as client:
+        assert client.version() == ("TLSv1.2" if version == TLS12 else "TLSv1.3")
+        assert client.selected_alpn_protocol() == "http/1.1"
+        assert common_name(client) == "one"
+        say(client)
+        say(client, os.urandom(1 << 20))
+        plain = client.unwrap()  # close_notify one way is answered by the host's end, as close_notify, then a FIN
+        assert plain.recv(1) == b""
+        plain.close()
+    line = accesses(running)[0]
+    assert "status=ok" in line and f"bytes_in={(1 << 20) + 5} bytes_out={(1 << 20) + 5} " in line, line
+    assert line.endswith("sni=a.example"), line
+
+
+@BOTH
+def test_an_end_without_close_notify_is_a_reset(daemon, authority, version):
+    """Truncation stays visible: the host must not take what it got for the whole."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = free_port()
+    text = config(port, [], ["one.pem"], group=f"host = one 127.0.0.1:{listener.getsockname()[1]}\n")
+    running = daemon(text, workers=1)
+    client = secure(port, trusting(versions=(version, version)), "a.example")
+    client.sendall(b"half of")
+    at_host, _ = listener.accept()
+    at_host.settimeout(30)
+    assert at_host.recv(100) == b"half of"
+    socket.socket.shutdown(client, socket.SHUT_RDWR)
+    with pytest.raises(ConnectionResetError):
+        at_host.recv(100)
+    at_host.close()
+    client.close()
+    assert "status=client_reset" in accesses(running)[0]
+    listener.close()
+
+
+def test_a_host_that_resets_is_no_clean_end(daemon, authority):
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = free_port()
+    text = config(port, [], ["one.pem"], group=f"host = one 127.0.0.1:{listener.getsockname()[1]}\n")
+    daemon(text, workers=1)
+    with secure(port, name="a.example") as client:
+        at_host, _ = listener.accept()
+        at_host.sendall(b"half of")
+        at_host.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        assert client.recv(100) == b"half of"
+        at_host.close()
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            assert client.recv(100) != b""  # a clean end would be b""
+            raise AssertionError("bytes from nowhere")
+    listener.close()
+
+
+def test_half_close_goes_both_ways_apart(daemon, authority):
+    """J18: the client's end reaches the host, whose answer still comes after it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = free_port()
+    text = config(port, [], ["one.pem"], group=f"host = one 127.0.0.1:{listener.getsockname()[1]}\n")
+    daemon(text, workers=1)
+    context = trusting()
+    plain = connect(f"127.0.0.1:{port}")
+    plain.settimeout(30)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname="a.example")
+
+    def pump(step):
+        while True:
+            try:
+                done = step()
+                plain.sendall(outgoing.read())
+                return done
+            except ssl.SSLWantReadError:
+                plain.sendall(outgoing.read())
+                part = plain.recv(65536)
+                incoming.write(part) if part else incoming.write_eof()  # pylint: disable=expression-not-assigned
+
+    pump(client.do_handshake)
+    pump(lambda: client.write(b"question"))
+    at_host, _ = listener.accept()
+    at_host.settimeout(30)
+    assert at_host.recv(100) == b"question"
+    try:
+        client.unwrap()
+    except ssl.SSLWantReadError:
+        pass
+    plain.sendall(outgoing.read())  # close_notify, and no FIN
+    assert at_host.recv(100) == b""
+    answer = os.urandom(300000)
+    at_host.sendall(answer)
+    at_host.close()
+    got = b""
+    while len(got) < len(answer):
+        try:
+            got += client.read(65536)
+        except ssl.SSLWantReadError:
+            part = plain.recv(65536)
+            assert part
+            incoming.write(part)
+    assert hashlib.sha256(got).digest() == hashlib.sha256(answer).digest()
+    with pytest.raises((ssl.SSLZeroReturnError, ssl.SSLWantReadError)):
+        client.read(1)
+    rest = receive_all(plain)
+    assert len(rest) < 64  # close_notify at most, then the FIN
+    plain.close()
+    listener.close()
+
+
+@pytest.mark.parametrize("slow", ["client", "host"])
+def test_nothing_is_lost_where_one_end_is_slow(daemon, authority, slow):
+    """J19: buffered records neither stall nor spin."""
+    size = (8 if SAN else 64) << 20
+    data = os.urandom(1 << 20) * (size >> 20)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    port = free_port()
+    text = config(port, [], ["one.pem"], group=f"host = one 127.0.0.1:{listener.getsockname()[1]}\n")
+    running = daemon(text, workers=1)
+    client = secure(port, name="a.example")
+    client.sendall(b"x")
+    at_host, _ = listener.accept()
+    at_host.settimeout(60)
+    assert at_host.recv(1) == b"x"
+    sender, receiver = (client, at_host) if slow == "host" else (at_host, client)
+    thread = threading.Thread(target=lambda: (sender.sendall(data), client.unwrap() if slow == "host" else at_host.close()),
+                              daemon=True)
+    thread.start()
+    got, seen = hashlib.sha256(), 0
+    while seen < size:
+        part = receiver.recv(16384)
+        assert part, seen
+        got.update(part)
+        seen += len(part)
+        if seen % (1 << 20) < 16384:
+            time.sleep(0.002)  # slower than what comes, so that it must wait on the way
+    assert got.digest() == hashlib.sha256(data).digest()
+    if slow == "host":
+        assert receiver.recv(1) == b""
+        at_host.close()
+    thread.join(30)
+    client.close()
+    assert f"={size}" in accesses(running)[0].replace(f"={size + 1}", f"={size}")
+    listener.close()
+
+
+def test_certificates_by_name(daemon, host, authority):
+    """J2: exact, wildcard, case, a dot at the end, none, no match; RSA and ECDSA for one name."""
+    make_certificate(authority, "wild", "ca", alt="DNS:*.example")
+    make_certificate(authority, "other", "ca", alt="DNS:c.example,DNS:d.example")
+    make_certificate(authority, "rsa", "ca", alt="DNS:c.example", kind="rsa")
+    join(authority / "both.pem", authority / "other.pem", authority / "other.key")
+    port = free_port()
+    daemon(config(port, [host("one")], ["one.pem", "wild.pem", "both.pem", "rsa.pem"]), workers=1)
+    context = trusting(authority / "ca.pem")
+
+    def shown(name, with_context=context):
+        with secure(port, with_context, name) as client:
+            say(client)
+            return common_name(client)
+
+    expected = {"a.example": "one", "only.a.example": "one", "x.b.example": "one", "b.example": "wild", "q.example": "wild",
+                "Q.EXAMPLE": "wild", "c.example": "other", "D.example.": "other", "x.y.b.example": "one",
+                "nobody.test": "one", None: "one"}
+    assert {name: shown(name) for name in expected} == expected
+    for kind, name in (("ECDHE-RSA-AES128-GCM-SHA256", "rsa"), ("ECDHE-ECDSA-AES128-GCM-SHA256", "other")):
+        old = trusting(authority / "ca.pem", versions=(TLS12, TLS12))
+        old.set_ciphers(kind)
+        assert shown("c.example", old) == name
+
+
+def test_default_of_two_kinds(daemon, host, authority):
+    make_certificate(authority, "rsa", "ca", alt="DNS:a.example", kind="rsa")
+    port = free_port()
+    daemon(config(port, [host("one")], ["one.pem", "rsa.pem"]), workers=1)
+    for cipher, name in (("ECDHE-RSA-AES128-GCM-SHA256", "rsa"), ("ECDHE-ECDSA-AES128-GCM-SHA256", "one")):
+        context = trusting(authority / "ca.pem", versions=(TLS12, TLS12))
+        context.set_ciphers(cipher)
+        for asked in (None, "a.example"):
+            with secure(port, context, asked) as client:
+                assert common_name(client) == name
+
+
+def test_old_versions_get_an_alert(daemon, host, authority):
+    """J3, and what is no TLS at all."""
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"]), workers=1)
+    modern = hello_bytes(version=TLS12)
+    # SSLv3 has no alert of its own for versions: RFC 6101, 5.4.2.
+    for low, alert in ((b"\3\0", 40), (b"\3\1", 70), (b"\3\2", 70)):
+        old = modern[:1] + low + modern[3:9] + low + modern[11:]
+        assert alert_of(port, old) == alert, low
+    for nothing in (b"\x80\x2e\1\0\2\0\x15\0\0\0\x10" + bytes(37), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"):
+        with connect(f"127.0.0.1:{port}") as client:
+            client.settimeout(30)
+            client.sendall(nothing)
+            assert b"HTTP" not in receive_all(client)
+    with secure(port, trusting(versions=(TLS12, TLS12)), "a.example") as client:
+        say(client)
+    failed = [line for line in accesses(running, 6) if "status=handshake_failed" in line]
+    assert len(failed) == 5
+    assert running.log_lines(r"warning .*service web: client 127\.0\.0\.1:\d+ is refused: TLS handshake: ")
+    running.allow_errors("is refused: TLS handshake")
+
+
+def test_tls_min_and_ciphers(daemon, host, authority):
+    port = free_port()
+    daemon(config(port, [host("one")], ["one.pem"],
+                  "tls_min = 1.3\ntls_ciphers = TLS_CHACHA20_POLY1305_SHA256:ECDHE-ECDSA-AES256-GCM-SHA384\n"), workers=1)
+    with secure(port, trusting(), "a.example") as client:
+        assert client.cipher()[0] == "TLS_CHACHA20_POLY1305_SHA256"
+    with pytest.raises(ssl.SSLError):
+        secure(port, trusting(versions=(TLS12, TLS12)), "a.example")
+
+
+def test_alpn_of_nobody_is_refused(daemon, host, authority):
+    """J13."""
+    port = free_port()
+    daemon(config(port, [host("one")], ["one.pem"], "tls_alpn = h2 http/1.1\n"), workers=1)
+    with secure(port, trusting(alpn=["http/1.1", "h2"]), "a.example") as client:
+        assert client.selected_alpn_protocol() == "h2"  # the service's order
+    with secure(port, trusting(), "a.example") as client:
+        assert client.selected_alpn_protocol() is None
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+        secure(port, trusting(alpn=["smtp"]), "a.example")
+
+
+def test_handshakes_that_stall_end_in_time(daemon, host, authority):
+    """J4: after nothing, a part of the hello, the server's flight; each byte extends nothing."""
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"], "handshake_timeout = 2s\n"), workers=1)
+    hello = hello_bytes()
+    begun = time.monotonic()
+    with connect(f"127.0.0.1:{port}") as silent, connect(f"127.0.0.1:{port}") as begins, connect(f"127.0.0.1:{port}") as stops:
+        begins.sendall(hello[:50])
+        stops.sendall(hello)
+        assert len(stops.recv(65536)) > 100
+        for at in range(50, 90):
+            if is_readable(begins):
+                break
+            begins.sendall(hello[at:at + 1])
+            time.sleep(0.1)
+        for client in (silent, begins, stops):
+            client.settimeout(30)
+            receive_all(client)
+    assert time.monotonic() - begun >= 1.9
+    assert all("status=handshake_failed" in line for line in accesses(running, 3))
+    assert running.log_lines("TLS handshake: not complete within handshake_timeout")
+    running.allow_errors("TLS handshake")
+
+
+def is_readable(client):
+    client.setblocking(False)
+    try:
+        client.recv(1, socket.MSG_PEEK)
+        return True
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        client.setblocking(True)
+
+
+def test_renegotiation_is_refused(daemon, host, authority):
+    """J5."""
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"]), workers=1)
+    pid = running.worker_pids()[0]
+    with subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_2", "-servername", "a.example"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        said = b""
+        client.stdin.write(b"hello\n")
+        client.stdin.flush()
+        while b"\nhello\n" not in said:  # the echo: the next line is read for itself
+            part = client.stdout.read1(65536)
+            assert part, said
+            said += part
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        rest = client.stdout.read()
+    assert b"RENEGOTIATING" in rest and b"no renegotiation" in rest, rest[-500:]
+    assert running.worker_pids() == [pid]
+
+
+def test_a_flood_of_key_updates_is_bounded(daemon, host, authority):
+    """J5, of TLS 1.3: records that carry no byte end the connection in the end; others are served meanwhile."""
+    port = free_port()
+    daemon(config(port, [host("one")], ["one.pem"]), workers=1)
+    with secure(port, name="a.example") as good, \
+            subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-servername", "a.example"],
+                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as flood:
+        try:
+            for _ in range(200):
+                flood.stdin.write(b"K\n")
+            flood.stdin.flush()
+        except BrokenPipeError:
+            pass
+        for _ in range(20):
+            say(good)
+        flood.kill()
+
+
+def resume(port, context, session, name="a.example"):
+    """Whether the session was resumed, and the next one."""
+    with secure(port, context, name, session) as client:
+        say(client)
+        reused = client.session_reused
+        return reused, client.session
+
+
+@BOTH
+def test_sessions_resume_on_every_worker(daemon, host, authority, version):
+    """J6: over workers, a reload, and the death of the one that gave the ticket."""
+    port = free_port()
+    text = config(port, [host("one")], ["one.pem"])
+    running = daemon(text, workers=4)
+    context = trusting(versions=(version, version))
+    with secure(port, context, "a.example") as client:
+        say(client)
+        session = client.session
+    assert session.has_ticket
+    tries = 100 if SAN else 1000
+    n = 0
+    for _ in range(tries):
+        reused, after = resume(port, context, session)
+        session = after if version == TLS13 else session
+        n += reused
+    assert n >= tries * 0.99, n
+    running.reload(text)
+    reused, session2 = resume(port, context, session)
+    assert reused
+    session = session2 if version == TLS13 else session
+    for pid in running.worker_pids():
+        running.signal(signal.SIGKILL, pid)
+    running.allow_errors("killed")
+    wait_until(lambda: all(row["state"] == "up" for row in running.running()["workers"]) and
+               running.healthz() == 200, what="new workers")
+    assert resume(port, context, session)[0]
+    figures = running.http("GET", "/metrics").text
+    assert re.search(r'gaidaros_service_tls_handshakes_total\{service="web",result="resumed"\} \d+', figures), figures[:300]
+
+
+def test_keys_of_tickets_rotate(daemon, host, authority):
+    """J7: a ticket opens for two rotations and no longer; nobody fails for it."""
+    port = free_port()
+    daemon(config(port, [host("one")], ["one.pem"], glob="ticket_rotation = 3s\n"), workers=2)
+    context = trusting(versions=(TLS12, TLS12))
+    with secure(port, context, "a.example") as client:
+        say(client)
+        session = client.session
+    begun = time.monotonic()
+    seen = []
+    while time.monotonic() - begun < 40:
+        reused, _ = resume(port, context, session)
+        seen.append((time.monotonic() - begun, reused))
+        if not reused:
+            break
+        time.sleep(0.2)
+    assert not seen[-1][1], "a ticket opened for ever"
+    # Sealed with the newest key: between two and three times the rotation, whenever that began; busy machines are late.
+    assert 5.5 <= seen[-1][0] <= 25, seen[-1]
+    assert all(reused for _, reused in seen[:-1])
+
+
+@BOTH
+def test_a_session_is_none_of_another_service(daemon, host, authority, version):
+    """J12: who has shown no certificate does not enter where one is required."""
+    ports = free_port(), free_port()
+    one = host("one")
+    text = config(ports[0], [one], ["one.pem"]) + (
+        f"[service inner]\nlisten = 127.0.0.1:{ports[1]} tls\ngroup = main\ncertificate = ../one.pem\nclient_ca = ../ca.pem\n"
+        "client_verify = required\n")
+    running = daemon(text, workers=2)
+    context = trusting(versions=(version, version))
+    with secure(ports[0], context, "a.example") as client:
+        say(client)
+        session = client.session
+    assert resume(ports[0], context, session)[0]
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        with secure(ports[1], context, "a.example", session) as client:
+            say(client)
+    wait_until(lambda: running.service("inner")["errors"].get("handshake_failed") == 1, what="the refusal")
+    assert running.service("inner")["connections_total"] == 1
+    assert running.log_lines("service inner: client .* TLS handshake: ")
+    running.allow_errors("TLS handshake")
+
+
+def test_clients_certificates(daemon, host, authority):
+    """J10: good, none, untrusted, expired, for another use, too deep; the reason is told."""
+    folder = authority
+    make_certificate(folder, "eve", "ca", alt="DNS:eve", more=["extendedKeyUsage=clientAuth"])
+    make_certificate(folder, "server", "ca", alt="DNS:server", more=["extendedKeyUsage=serverAuth"])
+    make_certificate(folder, "past", "ca", alt="DNS:past", days=-1)
+    make_certificate(folder, "rogue")
+    make_certificate(folder, "mallory", "rogue", alt="DNS:mallory")
+    port, inner = free_port(), free_port()
+    one = host("one")
+    running = daemon(config(port, [one], ["one.pem"], "client_ca = ../ca.pem\nclient_verify = required\n") +
+                     f"[service inner]\nlisten = 127.0.0.1:{inner} tls\ngroup = main\ncertificate = ../one.pem\n"
+                     "client_ca = ../ca.pem\nclient_verify = optional\n", workers=1)
+
+    def enters(name, to=port, version=TLS13):
+        chain = (folder / f"{name}.pem", folder / f"{name}.key") if name else None
+        try:
+            with secure(to, trusting(versions=(version, version), chain=chain), "a.example") as client:
+                say(client)
+                return True
+        except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
+            return False
+
+    for version in (TLS12, TLS13):
+        assert enters("eve", version=version)
+        assert enters("eve", inner, version) and enters(None, inner, version)
+        for name in (None, "mallory", "past", "server"):
+            assert not enters(name, version=version), (name, version)
+        for name in ("mallory", "past", "server"):
+            assert not enters(name, inner, version), (name, version)
+    wait_until(lambda: running.service()["errors"].get("handshake_failed") == 8, what="all refusals")
+    assert running.service("inner")["errors"]["handshake_failed"] == 6
+    text = running.log_text()
+    assert "peer did not return a certificate" in text or "certificate" in text
+    running.allow_errors("TLS handshake")
+
+
+def test_routes_by_what_was_agreed(daemon, host, authority):
+    port, plain_port = free_port(), free_port()
+    one, named, spoken = host("one", "id"), host("named", "id"), host("spoken", "id")
+    running = daemon(config(port, [one], ["one.pem"],
+                            f"listen = 127.0.0.1:{plain_port}\ntls_alpn = h2 imap\nroute = alpn imap spoken\nroute = sni *.b.example named\n",
+                            more=f"[group named]\ncheck = none\nhost = named {named.address}\n"
+                                 f"[group spoken]\ncheck = none\nhost = spoken {spoken.address}\n"), workers=1)
+
+    def reached(name, alpn=()):
+        with secure(port, trusting(alpn=alpn), name) as client:
+            client.sendall(b"x")
+            return client.recv(100).decode().split()[0]
+
+    assert reached("a.example") == "one"
+    assert reached("X.b.example") == "named"
+    assert reached("x.b.example", ["h2"]) == "named"
+    assert reached("x.b.example", ["imap"]) == "spoken"
+    with connect(f"127.0.0.1:{plain_port}") as client:
+        client.sendall(b"x")
+        assert client.recv(100).split()[0] == b"one"
+    assert {line.split()[3] for line in accesses(running, 5)} == {"main", "named", "spoken"}
+
+
+def test_a_proxy_header_comes_before_tls(daemon, host, authority):
+    """I9: header and hello in one segment, or apart; a header inside TLS is the client's own bytes."""
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"], listen=" accept_proxy=127.0.0.0/8"), workers=1)
+    header = b"PROXY TCP4 192.0.2.77 198.51.100.2 4711 443\r\n"
+    with secure(port, name="a.example", before=header) as client:
+        say(client)
+        client.unwrap().close()
+    with connect(f"127.0.0.1:{port}") as client:
+        client.settimeout(30)
+        client.sendall(header + hello_bytes())
+        assert client.recv(5)[0] == 22
+    lines = accesses(running, 2)
+    assert lines[0].split()[1] == "192.0.2.77:4711" and "status=ok" in lines[0]
+    assert "bytes_in=5 " in lines[0], lines[0]
+    running.allow_errors("TLS handshake")
+
+
+def test_tls_is_told_to_hosts_by_proxy_header(daemon, authority):
+    """The header's values of type SSL with its parts, ALPN, AUTHORITY; the client's name where it has shown one."""
+    make_certificate(authority, "eve", "ca", alt="DNS:eve")
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = free_port()
+    daemon(config(port, [], ["one.pem"], "client_ca = ../ca.pem\nclient_verify = optional\ntls_alpn = h2\n",
+                  group=f"host = one 127.0.0.1:{listener.getsockname()[1]}\nsend_proxy = v2\n"), workers=1)
+
+    def values_of(chain):
+        with secure(port, trusting(alpn=["h2"], chain=chain, versions=(TLS13, TLS13)), "a.example") as client:
+            client.sendall(b"x")
+            at_host, _ = listener.accept()
+            with at_host:
+                at_host.settimeout(30)
+                head = at_host.recv(16, socket.MSG_WAITALL)
+                rest = at_host.recv(int.from_bytes(head[14:16], "big"), socket.MSG_WAITALL)
+                assert at_host.recv(1) == b"x"
+        return split(rest[12:])
+
+    def split(data):
+        out = {}
+        while data:
+            length = int.from_bytes(data[1:3], "big")
+            out[data[0]] = data[3:3 + length]
+            data = data[3 + length:]
+        return out
+
+    for chain in (None, (authority / "eve.pem", authority / "eve.key")):
+        values = values_of(chain)
+        assert values[0x01] == b"h2" and values[0x02] == b"a.example"
+        secured = values[0x20]
+        parts = split(secured[5:])
+        assert secured[0] == (7 if chain else 1) and secured[1:5] == (b"\0\0\0\0" if chain else b"\0\0\0\1"), secured
+        assert parts[0x21] == b"TLSv1.3" and parts[0x23].startswith(b"TLS_")
+        assert parts.get(0x22) == (b"eve" if chain else None)
+    listener.close()
+
+
+def test_why_tells_of_tls(daemon, host, authority):
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"]), workers=1)
+    with secure(port, name="a.example") as client:
+        say(client)
+        row, = running.http("GET", "/connections").json()["connections"]
+        told = running.http("GET", f"/connections/{row['id']}").json()
+        assert told["tls"] == {"version": "TLSv1.3", "cipher": client.cipher()[0], "sni": "a.example", "alpn": "",
+                               "resumed": False, "client_certificate": ""}
+
+
+BAD_HELLOS = [
+    b"\x16\3\1\0\0", b"\x16\3\1\xff\xff" + bytes(100), b"\x16\3\1\0\4\1\0\0\0", b"\x15\3\1\0\2\2\x28", b"\x14\3\3\0\1\1",
+    b"\x17\3\3\0\5hello", bytes(300), b"\xff" * 300, b"SSH-2.0-OpenSSH_9\r\n", b"EHLO a\r\n", b"\x16\3\1\0\5\1\0\xff\xff\xff",
+]
+
+
+def test_bad_clients_do_not_disturb_good_ones(daemon, host, authority):
+    """J9, list T: in one worker, one after the other and at once; the queue of OpenSSL's errors is nobody else's."""
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"]), workers=1)
+    hello = hello_bytes()
+    bad = BAD_HELLOS + [hello[:n] for n in (1, 5, 6, 40, len(hello) - 1)] + \
+        [hello[:n] + bytes([hello[n] ^ 0xFF]) + hello[n + 1:] for n in range(0, len(hello), 7)]
+    with secure(port, name="a.example") as steady:
+        for text in bad:
+            client = connect(f"127.0.0.1:{port}")
+            client.sendall(text)
+            say(steady, b"still here")
+            client.close()
+        with secure(port, name="a.example") as fresh:
+            say(fresh)
+    assert running.worker_pids()
+    running.allow_errors("TLS handshake")
+
+
+def test_a_renewed_certificate_touches_no_connection(daemon, host, authority):
+    port = free_port()
+    text = config(port, [host("one")], ["one.pem"])
+    running = daemon(text, workers=2)
+    context = trusting(authority / "ca.pem")
+    with secure(port, context, "a.example") as old:
+        say(old)
+        serial = old.getpeercert()["serialNumber"]
+        make_certificate(authority, "one", "ca", alt="DNS:a.example,DNS:*.b.example")
+        running.reload(text)
+        with secure(port, context, "a.example") as new:
+            say(new)
+            assert new.getpeercert()["serialNumber"] != serial
+        say(old)
+    (authority / "one.pem").write_text("nothing of use")
+    running.reload(text, ok=False)
+    with secure(port, context, "a.example") as new:
+        say(new)
+    running.allow_errors("one.pem|reload failed")
+
+
+BAD_FILES = {
+    "missing": (lambda f: os.unlink(f / "one.pem"), "one.pem cannot be opened"),
+    "empty": (lambda f: (f / "one.pem").write_text(""), "one.pem"),
+    "no_key": (lambda f: os.unlink(f / "one.key"), "holds no private key"),
+    "mismatch": (lambda f: os.replace(f / "ca.key", f / "one.key"), "not that of the certificate"),
+    "open": (lambda f: os.chmod(f / "one.key", 0o644), "may be read by others: chmod o-r"),
+    "der": (lambda f: (openssl("x509", "-in", f / "one.pem", "-outform", "DER", "-out", f / "one.der"),
+                       os.replace(f / "one.der", f / "one.pem")), "no certificate in PEM"),
+    "order": (lambda f: (join(f / "two", f / "one.pem", f / "one.pem"), os.replace(f / "two", f / "one.pem")), "the chain is not in order"),
+    "encrypted": (lambda f: (openssl("pkcs8", "-topk8", "-in", f / "one.key", "-passout", "pass:abcd", "-out", f / "k"),
+                             os.chmod(f / "k", 0o600), os.replace(f / "k", f / "one.key")), "the private key is encrypted"),
+    "broken": (lambda f: (f / "one.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+               "no certificate in PEM, or a broken one"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_FILES)
+def test_bad_certificates_are_named(daemon, host, authority, what):
+    """J1: at -t, at the start, at a reload, which keeps the old one."""
+    spoil, says = BAD_FILES[what]
+    port = free_port()
+    text = config(port, [host("one")], ["one.pem"])
+    path = authority / "bad.conf"
+    path.write_text(text.replace("../", ""))
+    running = daemon(text, workers=1)
+    os.chmod(authority / "one.key", 0o600)
+    spoil(authority)
+    for words in (["-t"], []):
+        path.write_text(text.replace("../", "").replace(f":{port} ", f":{free_port()} "))
+        done = gaidaros(*words, "-c", path)
+        assert done.status == 3 and says in done.err, (words, done.err)
+        assert re.search(r"bad\.conf:\d+: \[service web\] certificate: ", done.err), done.err
+    running.reload(text, ok=False)
+    with secure(port, name="a.example") as client:
+        say(client)
+    running.allow_errors("certificate: |reload failed")
+
+
+def test_an_expired_certificate_is_a_warning(host, daemon, authority):
+    make_certificate(authority, "past", "ca", alt="DNS:a.example", days=-1)
+    path = authority / "past.conf"
+    port = free_port()
+    path.write_text(config(port, [host("one")], ["past.pem"]).replace("../", ""))
+    done = gaidaros("-t", "-c", path)
+    assert done.status == 0 and re.search(r"past\.conf:\d+: .*past\.pem has expired", done.err), done.err
+    running = daemon(config(port, [host("one")], ["past.pem"]), workers=1)
+    with secure(port, name="a.example") as client:
+        say(client)
+    assert running.log_lines("past.pem has expired")
+
+
+BAD_LINES = {
+    "no_certificate": ("", "tls needs a certificate", None),
+    "cipher": ("tls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256:NONSENSE", 'OpenSSL knows no cipher "NONSENSE"', "tls_ciphers"),
+    "suite": ("tls_ciphers = TLS_NONSENSE", 'OpenSSL knows no cipher "TLS_NONSENSE"', "tls_ciphers"),
+    "contradiction": ("tls_min = 1.3\ntls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256", "names no cipher of TLS 1.3", "tls_ciphers"),
+    "version": ("tls_min = 1.1", "must be one of 1.2 1.3", "tls_min"),
+    "protocols": ("tls_alpn = h2 h2", "is named twice", "tls_alpn"),
+    "verify_alone": ("client_verify = required", "needs a client_ca", "client_verify"),
+    "ca": ("client_verify = required\nclient_ca = ../one.key", "", "client_ca"),
+    "depth": ("client_depth = 17", "client_depth", "client_depth"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_LINES)
+def test_bad_lines_are_named(authority, what):
+    line, says, key = BAD_LINES[what]
+    path = authority / "bad.conf"
+    text = config(free_port(), [], [] if key is None else ["one.pem"], f"{line}\n", group="host = a 127.0.0.1:9\n")
+    path.write_text(text.replace("../", ""))
+    done = gaidaros("-t", "-c", path)
+    assert done.status == 3 and says in done.err, done.err
+    assert re.search(rf"bad\.conf:\d+: \[service web\] {key or 'listen'}: ", done.err), done.err
+
+
+def test_unused_keys_are_warned_of(authority):
+    path = authority / "a.conf"
+    path.write_text("[service web]\nlisten = 127.0.0.1:1080\ngroup = main\ncertificate = one.pem\ntls_min = 1.3\n"
+                    "[group main]\nhost = a 127.0.0.1:9\n")
+    done = gaidaros("-t", "-c", path)
+    assert done.status == 0
+    for key in ("certificate", "tls_min"):
+        assert re.search(rf"a\.conf:\d+: warning: \[service web\] {key}: has no effect: no listen address has the word tls",
+                         done.err) or f"{key}: has no effect" in done.err, done.err
+
+
+@pytest.mark.unsanitized
+def test_a_thousand_certificates_cost_little(daemon, host, authority):
+    """At most 16 MiB a worker over one certificate; ten reloads add at most 1 MiB."""
+    make_many(authority, 1000)
+    port = free_port()
+    one = host("one")
+    running = daemon(config(port, [one], ["one.pem"]), workers=1)
+    with secure(port, name="a.example") as client:
+        say(client)
+    before = rss_bytes(running.worker_pids()[0])
+    text = config(port, [one], ["one.pem"] + [f"many/{n}.pem" for n in range(1000)])
+    running.reload(text, timeout=120)
+    context = trusting(authority / "ca.pem")
+    for n in (0, 500, 999):
+        with secure(port, context, f"h{n}.many.example") as client:
+            assert common_name(client) == f"h{n}.many.example"
+    assert rss_bytes(running.worker_pids()[0]) - before <= 16 << 20
+    running.reload(text, timeout=120)
+    running.reload(text, timeout=120)
+    settled = rss_bytes(running.worker_pids()[0])
+    for _ in range(10):
+        running.reload(text, timeout=120)
+    assert rss_bytes(running.worker_pids()[0]) - settled <= 1 << 20
+
+
+def make_many(folder, n):
+    """Certificates of one key, self-signed: making a thousand keys takes long."""
+    many = folder / "many"
+    many.mkdir()
+    os.chmod(many, 0o755)
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", many / "key")
+    for at in range(n):
+        name = f"h{at}.many.example"
+        openssl("req", "-new", "-key", many / "key", "-subj", f"/CN={name}", "-out", many / "csr")
+        (many / "ext").write_text(f"subjectAltName=DNS:{name}\n")
+        openssl("x509", "-req", "-in", many / "csr", "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key",
+                "-CAcreateserial", "-days", 10, "-extfile", many / "ext", "-out", many / f"{at}.crt")
+        join(many / f"{at}.pem", many / f"{at}.crt", many / "key")
