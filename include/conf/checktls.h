@@ -11,4 +11,8 @@
 void check_tls(const struct model_service *service, const struct conf_section *section,
                struct problems *problems);
 
+/* The same for a group and its hosts. */
+void check_host_tls(const struct model_group *group, const struct conf_section *section,
+                    struct problems *problems);
+
 #endif

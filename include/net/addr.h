@@ -52,6 +52,9 @@ int addr_parse_network(const char *text, struct addr_network *out, const char **
 
 /* Text that addr_parse reads back: IPv4-mapped IPv6 is shown as IPv4, abstract unix as unix:@name, an unnamed unix peer as "unix:". Returns out. */
 const char *addr_print(char out[ADDR_TEXT_BYTES], const struct addr *address);
+
+/* The IP address alone, without port and brackets; "" for what has none. Returns out. */
+const char *addr_print_host(char out[ADDR_TEXT_BYTES], const struct addr *address);
 const char *addr_spec_print(char out[ADDR_TEXT_BYTES + 256], const struct addr_spec *spec);
 const char *addr_print_network(char out[ADDR_TEXT_BYTES], const struct addr_network *network);
 

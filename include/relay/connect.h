@@ -37,6 +37,9 @@ enum connect_verdict connect_finish(struct conn *c);
  */
 void connect_fail(struct conn *c, int error);
 
+/* The same for TLS that could not be had there; no host is ejected for it. */
+void connect_fail_tls(struct conn *c, const char *reason);
+
 /*
  * Ends an attempt that failed for want of our own resources: closes the socket, marks the host
  * as tried, gives its place back, logs as connect_fail does. No word against the host.

@@ -18,8 +18,9 @@
 /* What a worker remembers of a host for as long as the generation lives. */
 struct host_note {
     struct log_limit failures;
-    uint32_t eager_misses; /* sends in a row that came before the handshake was over */
-    bool is_near;          /* the last that was tried came after it */
+    uint32_t eager_misses;          /* sends in a row that came before the handshake was over */
+    struct ssl_session_st *session; /* of TLS, that the host gave last; owned, or NULL */
+    bool is_near;                   /* the last that was tried came after it */
 };
 
 /* A group with what this worker remembers of its hosts. */
@@ -27,10 +28,13 @@ struct group_line {
     struct group group;
     struct host_note *notes; /* one a host */
     uint32_t *by_number;     /* indexes into group.hosts, by row number, ascending */
+    struct tls_trust *trust; /* hosts are spoken TLS with; NULL: they are not */
     uint32_t next_bind;      /* whose turn it is of the group's source addresses */
 };
 
+struct ssl_session_st;
 struct tls_server;
+struct tls_trust;
 struct warm_pool;
 
 /* From a service to one of its groups. */
@@ -79,6 +83,7 @@ struct generation {
     void (*on_free)(void *owner, uint64_t id); /* the last reference is gone */
     void *owner;
     int64_t *parked_count; /* the worker's count of parked sockets; NULL outside a worker */
+    bool has_tls;          /* with clients or with hosts */
     bool is_past;          /* another one is current: it keeps no host sockets */
 };
 

@@ -31,6 +31,7 @@ enum host_failure {
     FAILURE_REFUSED,
     FAILURE_TIMEOUT,
     FAILURE_UNREACHABLE,
+    FAILURE_TLS,
     FAILURE_OTHER,
     FAILURES
 };
@@ -147,8 +148,8 @@ struct host_eject_rules {
  * The host reset a connection right after it was made: counted and kept as the last fault,
  * but no reason to eject it.
  */
-void host_note_reset(const struct segment *segment, uint32_t slot, uint32_t host,
-                     const char *reason);
+void host_note_fault(const struct segment *segment, uint32_t slot, uint32_t host,
+                     enum host_failure failure, const char *reason);
 
 /*
  * A connect failed: counts it in the shard, keeps the reason, and ejects the host when the

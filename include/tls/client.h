@@ -3,6 +3,7 @@
 #ifndef TLS_CLIENT_H
 #define TLS_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TLS_REASON_BYTES 128 /* room for any reason and its NUL */
@@ -18,6 +19,19 @@ struct tls_trust; /* opaque */
 struct tls_trust *tls_trust_new(const unsigned char *bytes, size_t length,
                                 char reason[TLS_REASON_BYTES]);
 void tls_trust_free(struct tls_trust *trust);
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+/* For tls/stream alone, as the next one. */
+struct ssl_ctx_st *tls_trust_context(const struct tls_trust *trust);
+
+/* A client's side that asks for name, as tls_client_new has it; NULL when memory is out. */
+struct ssl_st *tls_trust_open(const struct tls_trust *trust, const char *name);
+
+/* Why its handshake has failed. socket_error  an errno, or 0 */
+void tls_trust_explain(const struct tls_trust *trust, const struct ssl_st *ssl,
+                       int socket_error, char reason[TLS_REASON_BYTES]);
 
 /* One handshake. Owner: who made it. */
 struct tls_client; /* opaque */

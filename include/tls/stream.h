@@ -23,6 +23,30 @@ extern const struct transport tls_transport;
 
 /* The server's side; NULL when memory is out. The server must live until the handshake is over. */
 struct tls_stream *tls_stream_accept(const struct tls_server *server);
+
+/*
+ * Makes a trust fit for streams: sessions may be resumed.
+ * pair    shown to servers that ask for a certificate; NULL: none
+ * reason  out, on failure
+ */
+bool tls_stream_prepare(const struct tls_trust *trust, const struct tls_pair *pair,
+                        char reason[TLS_REASON_BYTES]);
+
+/*
+ * The client's side, which speaks first: shake before anything was fed.
+ * trust    as tls_stream_prepare made it; must live until the handshake is over
+ * name     as tls_client_new
+ * session  of an earlier stream to the same server, to be resumed; NULL: none. Stays the caller's
+ * NULL when memory is out.
+ */
+struct ssl_session_st;
+struct tls_stream *tls_stream_connect(const struct tls_trust *trust, const char *name,
+                                      struct ssl_session_st *session);
+
+/* The session that the server gave since this was asked last; NULL: none. The caller's, to be freed: */
+struct ssl_session_st *tls_stream_take_session(struct tls_stream *stream);
+void tls_session_free(struct ssl_session_st *session);
+
 void tls_stream_free(struct tls_stream *stream);
 
 /* Adds bytes that came from the other side; false when memory is out. */

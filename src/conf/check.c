@@ -274,6 +274,7 @@ static void check_group(struct check *check, const struct conf_section *section,
     check_weights(check, section, group);
     check_probes(check, section, group);
     check_binds(check, section, group);
+    check_host_tls(group, section, check->problems);
     if (!check->is_used[index])
         problems_warn(check->problems, &section->origin, section->title, NULL,
                       "no service uses this group");

@@ -56,3 +56,18 @@ void check_tls(const struct model_service *service, const struct conf_section *s
                      "tls needs a %s", ROW(certificates)->key);
     check_clients(service, section, problems);
 }
+
+#define GROUP_ROW(member) DIRECTIVE_OF(SECTION_GROUP, model_group, member)
+
+void check_host_tls(const struct model_group *group, const struct conf_section *section,
+                    struct problems *problems)
+{
+    const struct directive *tls = GROUP_ROW(tls), *ca = GROUP_ROW(tls_ca),
+                           *shown = GROUP_ROW(tls_certificate);
+    if (group->tls == HOST_TLS_VERIFY && store_find_line(section, ca) == NULL)
+        problems_add(problems, store_place(section, tls, 0), section->title, tls->key,
+                     "verify needs a %s: whose certificates are good?", ca->key);
+    if (group->tls == HOST_TLS_NO && store_find_line(section, shown) != NULL)
+        problems_warn(problems, store_place(section, shown, 0), section->title, shown->key,
+                      "has no effect: %s is no", tls->key);
+}

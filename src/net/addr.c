@@ -518,3 +518,14 @@ bool addr_is_one_host(const struct addr *address)
     return !IN6_IS_ADDR_UNSPECIFIED(ip) && !IN6_IS_ADDR_MULTICAST(ip) &&
            (!IN6_IS_ADDR_LINKLOCAL(ip) || unmapped.in6.sin6_scope_id != 0);
 }
+
+const char *addr_print_host(char out[ADDR_TEXT_BYTES], const struct addr *address)
+{
+    const void *bytes = address->any.sa_family == AF_INET
+                            ? (const void *)&address->in.sin_addr
+                            : (const void *)&address->in6.sin6_addr;
+    bool is_ip = address->any.sa_family == AF_INET || address->any.sa_family == AF_INET6;
+    if (!is_ip || inet_ntop(address->any.sa_family, bytes, out, ADDR_TEXT_BYTES) == NULL)
+        out[0] = '\0';
+    return out;
+}

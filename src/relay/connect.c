@@ -13,6 +13,8 @@
 #include "relay/admit.h"
 #include "relay/dial.h"
 #include "relay/generation.h"
+#include "relay/handshake.h"
+#include "relay/hostshake.h"
 #include "relay/prologue.h"
 #include "relay/seek.h"
 #include "relay/warm.h"
@@ -47,13 +49,16 @@ static bool is_eager(struct host_note *note)
 }
 
 /*
- * Sends what the host is to get first: its prologue, then bytes of the client.
+ * Sends what the host is to get first: its prologue, then, where it is spoken to as it is, bytes of the client.
  * Returns how many of the client's went, or -1 with errno; then the host has got nothing of use.
  */
 static ssize_t send_first(const struct conn *c, int fd, const void *bytes, size_t length)
 {
     unsigned char prologue[PROLOGUE_MOST_BYTES];
     size_t n = prologue_write(c, prologue);
+
+    if (hostshake_is_wanted(c))
+        length = 0;
     struct iovec parts[] = {{prologue, n}, {(void *)(uintptr_t)bytes, length}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
@@ -116,7 +121,7 @@ static bool use_warm(struct conn *c, const void *bytes, size_t length, size_t *s
     int fd;
 
     while ((fd = warm_take(c)) >= 0) {
-        bool has_words = length > 0 || prologue_is_wanted(c);
+        bool has_words = (length > 0 && !hostshake_is_wanted(c)) || prologue_is_wanted(c);
         ssize_t n = has_words ? send_first(c, fd, bytes, length) : 0;
         if (n >= 0 || (errno == EAGAIN && !prologue_is_wanted(c))) {
             *sent = n > 0 ? (size_t)n : 0;
@@ -194,6 +199,7 @@ static void close_socket(struct conn *c)
     if (c->host.watch.fd < 0)
         return;
     ev_io_stop(c->relay->loop, &c->host.watch);
+    handshake_drop(c);
     conn_make_plain(&c->host);
     close(c->host.watch.fd);
     c->host.watch.fd = -1;
@@ -240,7 +246,7 @@ static bool note_fault(const struct conn *c, int error, const char *reason)
     if (error != ECONNRESET && error != EPIPE)
         return host_note_failure(group->segment, group->slot, number, failure_of(error),
                                  &group->eject, c->relay->now_ns, reason);
-    host_note_reset(group->segment, group->slot, number, reason);
+    host_note_fault(group->segment, group->slot, number, FAILURE_OTHER, reason);
     return false;
 }
 
@@ -256,6 +262,17 @@ void connect_fail(struct conn *c, int error)
     if (is_ejected)
         log_warning("host %s/%s is ejected after failed connections: %s",
                     c->way->line->group.model->name, target_of(c)->model->name, reason);
+    end_attempt(c);
+}
+
+void connect_fail_tls(struct conn *c, const char *reason)
+{
+    const struct group *group = &c->way->line->group;
+
+    host_note_fault(group->segment, group->slot, target_of(c)->number, FAILURE_TLS, reason);
+    c->n_failed++;
+    c->failed_with = EPROTO;
+    log_failure(c, reason);
     end_attempt(c);
 }
 
@@ -299,6 +316,7 @@ void connect_close(struct conn *c, bool with_reset)
         return;
     ev_io_stop(c->relay->loop, &c->host.watch);
     bool is_reusable = !with_reset && can_recycle(c);
+    hostshake_learn(c);
     conn_make_plain(&c->host);
     c->host.watch.fd = -1;
     if (is_reusable && sock_recycle(fd) == 0 && parked_put(&c->way->parked, family, fd)) {

@@ -7,6 +7,7 @@
 
 #include "net/sock.h"
 #include "relay/connect.h"
+#include "relay/generation.h"
 #include "relay/handshake.h"
 #include "relay/tunnel.h"
 
@@ -41,7 +42,7 @@ void ends_close(struct conn *c)
     tunnel_drop(c->relay, &c->host);
 }
 
-bool ends_is_delivered(struct conn *c)
+static bool is_delivered(struct conn *c)
 {
     int unsent = sock_unacknowledged(c->client.watch.fd);
 
@@ -52,4 +53,10 @@ bool ends_is_delivered(struct conn *c)
         c->active_ns = c->relay->now_ns;
     c->unsent_bytes = (uint32_t)unsent;
     return false;
+}
+
+bool ends_is_over(struct conn *c)
+{
+    int64_t limit_ms = c->service->model->half_close_timeout_ms;
+    return is_delivered(c) || c->relay->now_ns >= deadline_after(c->active_ns, limit_ms);
 }

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/origination.h"
 #include "relay/termination.h"
 #include "tls/server.h"
+#include "tls/stream.h"
 
 static int compare_numbers(const void *a, const void *b, void *argument)
 {
@@ -155,6 +157,12 @@ static void free_entrances(struct service *service)
     free(service->entrances);
 }
 
+static void free_sessions(const struct group_line *line)
+{
+    for (size_t i = 0; line->notes != NULL && i < line->group.n_hosts; i++)
+        tls_session_free(line->notes[i].session);
+}
+
 static void generation_free(struct generation *generation)
 {
     for (size_t i = 0; generation->services != NULL && i < generation->model->n_services; i++) {
@@ -168,6 +176,8 @@ static void generation_free(struct generation *generation)
     for (size_t i = 0; generation->lines != NULL && i < generation->model->n_groups; i++) {
         pick_fini(&generation->lines[i].group);
         free(generation->lines[i].group.hosts);
+        free_sessions(&generation->lines[i]);
+        tls_trust_free(generation->lines[i].trust);
         free(generation->lines[i].notes);
         free(generation->lines[i].by_number);
     }
@@ -186,6 +196,12 @@ static bool prepare_tls(struct generation *generation, const struct generation_p
     for (size_t i = 0; i < model->n_services; i++)
         is_good &= termination_prepare(&generation->services[i], model,
                                        &place->segment->daemon->tickets, problems);
+    for (size_t i = 0; i < model->n_groups; i++)
+        is_good &= origination_prepare(&generation->lines[i], model, problems);
+    for (size_t i = 0; i < model->n_services; i++)
+        generation->has_tls |= generation->services[i].tls != NULL;
+    for (size_t i = 0; i < model->n_groups; i++)
+        generation->has_tls |= generation->lines[i].trust != NULL;
     return is_good;
 }
 

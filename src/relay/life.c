@@ -13,10 +13,12 @@
 #include "relay/ends.h"
 #include "relay/generation.h"
 #include "relay/handshake.h"
+#include "relay/hostshake.h"
 #include "relay/opening.h"
 #include "relay/queue.h"
 #include "relay/report.h"
 #include "relay/seek.h"
+#include "relay/shake.h"
 #include "relay/sorry.h"
 #include "relay/sweep.h"
 #include "relay/traffic.h"
@@ -73,7 +75,7 @@ static void opening_goes(struct conn *c, enum opening_verdict verdict)
                                             [OPENING_LIMITED] = OUTCOME_LIMITED};
     if (verdict == OPENING_MORE)
         watch_set(c->relay, &c->client,
-                  c->phase == PHASE_HANDSHAKE ? handshake_interest(c) : EV_READ);
+                  c->phase == PHASE_HANDSHAKE ? shake_interest(c) : EV_READ);
     else if (verdict == OPENING_DONE)
         open_on(c, opening_next(c, c->phase));
     else
@@ -91,11 +93,6 @@ static void opening_ready(struct conn *c, struct half *half, int revents)
     (void)half;
     (void)revents;
     opening_goes(c, opening_step(c));
-}
-
-void life_shaken(struct conn *c)
-{
-    opening_goes(c, handshake_take(c));
 }
 
 /* ---- before a host is reached ---- */
@@ -157,31 +154,70 @@ static void begin_relay(struct conn *c)
     settle(c, NULL);
 }
 
-static void next_host(struct conn *c, int error)
+/* error  an errno; TLS with it failed where there is a reason */
+static void next_host(struct conn *c, int error, const char *reason)
 {
-    connect_fail(c, error);
+    if (reason != NULL)
+        connect_fail_tls(c, reason);
+    else
+        connect_fail(c, error);
     if (connect_may_retry(c))
         seek_kept(c);
     else
         life_end(c, OUTCOME_CONNECT_FAILED);
 }
 
-static void connect_ready(struct conn *c, struct half *half, int revents)
+/* TLS with the host goes on, or is over. */
+static void hostshake_goes(struct conn *c, enum hostshake_verdict verdict, const char *reason)
 {
-    if (half->is_client) {
-        client_ready_early(c, revents);
+    if (verdict == HOSTSHAKE_DONE)
+        begin_relay(c);
+    else if (verdict == HOSTSHAKE_FAILED)
+        next_host(c, 0, reason);
+}
+
+/* The host's socket is open. */
+static void reach(struct conn *c)
+{
+    char reason[HOSTSHAKE_REASON_BYTES];
+
+    if (!hostshake_is_wanted(c)) {
+        begin_relay(c);
         return;
     }
-    if (connect_finish(c) == CONNECT_OPEN)
-        begin_relay(c);
+    enter(c, PHASE_CONNECT);
+    early_watch(c);
+    hostshake_goes(c, hostshake_begin(c, reason), reason);
+}
+
+void life_shaken(struct conn *c)
+{
+    char reason[HOSTSHAKE_REASON_BYTES];
+
+    if (c->phase == PHASE_HANDSHAKE)
+        opening_goes(c, handshake_take(c));
     else
-        next_host(c, errno);
+        hostshake_goes(c, hostshake_take(c, reason), reason);
+}
+
+static void connect_ready(struct conn *c, struct half *half, int revents)
+{
+    char reason[HOSTSHAKE_REASON_BYTES];
+
+    if (half->is_client)
+        client_ready_early(c, revents);
+    else if (c->shake != NULL)
+        hostshake_goes(c, hostshake_step(c, reason), reason);
+    else if (connect_finish(c) == CONNECT_OPEN)
+        reach(c);
+    else
+        next_host(c, errno, NULL);
 }
 
 static void connect_expired(struct conn *c)
 {
     if (!end_if_left(c))
-        next_host(c, ETIMEDOUT);
+        next_host(c, ETIMEDOUT, NULL);
 }
 
 /*
@@ -208,7 +244,7 @@ static bool try_host(struct conn *c, const void *bytes, size_t length)
         return true;
     }
     if (verdict == CONNECT_OPEN) {
-        begin_relay(c);
+        reach(c);
         return true;
     }
     enter(c, PHASE_CONNECT);
@@ -360,17 +396,9 @@ static void settle(struct conn *c, const struct half *spoke_after_end)
 
 /* ---- phase: closing ---- */
 
-static void closing_step(struct conn *c)
-{
-    if (ends_is_delivered(c))
-        life_end(c, OUTCOME_HOST_RESET);
-}
-
 static void closing_expired(struct conn *c)
 {
-    closing_step(c);
-    int64_t limit_ms = c->service->model->half_close_timeout_ms;
-    if (!is_over(c) && c->relay->now_ns >= deadline_after(c->active_ns, limit_ms))
+    if (ends_is_over(c))
         life_end(c, OUTCOME_HOST_RESET);
 }
 
@@ -432,7 +460,7 @@ static void enter(struct conn *c, enum phase phase)
     atomic_store_explicit(&admit_row(c)->phase, phase, memory_order_relaxed);
     deadline_hang(&c->relay->wheel, &c->deadline, phases[phase].due_ns(c));
     if (phase == PHASE_CLOSING)
-        closing_step(c);
+        closing_expired(c);
 }
 
 uint64_t life_look(struct deadline *deadline, uint64_t now_ns)

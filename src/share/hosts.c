@@ -239,10 +239,10 @@ static bool eject(const struct segment *segment, uint32_t host,
     return true;
 }
 
-void host_note_reset(const struct segment *segment, uint32_t slot, uint32_t host,
-                     const char *reason)
+void host_note_fault(const struct segment *segment, uint32_t slot, uint32_t host,
+                     enum host_failure failure, const char *reason)
 {
-    counter_add(&host_shard(segment, slot, host)->failures[FAILURE_OTHER], 1);
+    counter_add(&host_shard(segment, slot, host)->failures[failure], 1);
     atomic_fetch_add(&row_of(segment, host)->faults, 1);
     write_reason(row_of(segment, host), reason);
 }
@@ -363,6 +363,7 @@ const char *host_failure_word(enum host_failure failure)
         [FAILURE_REFUSED] = "refused",
         [FAILURE_TIMEOUT] = "timeout",
         [FAILURE_UNREACHABLE] = "unreachable",
+        [FAILURE_TLS] = "tls",
         [FAILURE_OTHER] = "other",
     };
     assert((size_t)failure < FAILURES);

@@ -21,7 +21,7 @@ struct tls_trust {
 
 struct tls_client {
     SSL *ssl; /* owned */
-    bool is_strict;
+    const struct tls_trust *trust;
     char reason[TLS_REASON_BYTES];
 };
 
@@ -92,6 +92,11 @@ void tls_trust_free(struct tls_trust *trust)
     free(trust);
 }
 
+SSL_CTX *tls_trust_context(const struct tls_trust *trust)
+{
+    return trust->context;
+}
+
 /* ---- a handshake ---- */
 
 /* An IP address is compared with the certificate's addresses and is no SNI (RFC 6066, 3). */
@@ -109,18 +114,29 @@ static bool set_name(SSL *ssl, const char *name, bool is_strict)
     return SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
+SSL *tls_trust_open(const struct tls_trust *trust, const char *name)
+{
+    SSL *ssl = SSL_new(trust->context);
+    if (ssl != NULL && set_name(ssl, name, trust->is_strict)) {
+        SSL_set_connect_state(ssl);
+        return ssl;
+    }
+    SSL_free(ssl);
+    ERR_clear_error();
+    return NULL;
+}
+
 static bool prepare(struct tls_client *client, const struct tls_trust *trust, int fd,
                     const char *name)
 {
-    client->ssl = SSL_new(trust->context);
+    client->ssl = tls_trust_open(trust, name);
     if (client->ssl == NULL)
         return false;
     BIO *socket = BIO_new_socket(fd, BIO_NOCLOSE);
     if (socket == NULL)
         return false;
     SSL_set_bio(client->ssl, socket, socket);
-    SSL_set_connect_state(client->ssl);
-    return set_name(client->ssl, name, client->is_strict);
+    return true;
 }
 
 struct tls_client *tls_client_new(const struct tls_trust *trust, int fd, const char *name)
@@ -128,7 +144,7 @@ struct tls_client *tls_client_new(const struct tls_trust *trust, int fd, const c
     struct tls_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return NULL;
-    client->is_strict = trust->is_strict;
+    client->trust = trust;
     if (!prepare(client, trust, fd, name)) {
         ERR_clear_error();
         tls_client_free(client);
@@ -138,10 +154,10 @@ struct tls_client *tls_client_new(const struct tls_trust *trust, int fd, const c
 }
 
 /* What the certificate is to blame for; NULL when it is not to blame. */
-static const char *blame_certificate(const struct tls_client *client)
+static const char *blame_certificate(const struct tls_trust *trust, const SSL *ssl)
 {
-    long result = SSL_get_verify_result(client->ssl);
-    if (!client->is_strict || result == X509_V_OK)
+    long result = SSL_get_verify_result(ssl);
+    if (!trust->is_strict || result == X509_V_OK)
         return NULL;
     switch (result) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
@@ -183,15 +199,21 @@ static const char *blame_protocol(unsigned long error, int socket_error)
     return words != NULL ? words : "failed";
 }
 
-static enum tls_step fail(struct tls_client *client, int socket_error)
+void tls_trust_explain(const struct tls_trust *trust, const SSL *ssl, int socket_error,
+                       char reason[TLS_REASON_BYTES])
 {
-    const char *certificate = blame_certificate(client);
+    const char *certificate = blame_certificate(trust, ssl);
     if (certificate != NULL)
-        snprintf(client->reason, sizeof client->reason, "%s", certificate);
+        snprintf(reason, TLS_REASON_BYTES, "%s", certificate);
     else
-        snprintf(client->reason, sizeof client->reason, "TLS: %s",
+        snprintf(reason, TLS_REASON_BYTES, "TLS: %s",
                  blame_protocol(ERR_peek_error(), socket_error));
     ERR_clear_error();
+}
+
+static enum tls_step fail(struct tls_client *client, int socket_error)
+{
+    tls_trust_explain(client->trust, client->ssl, socket_error, client->reason);
     return TLS_FAILED;
 }
 

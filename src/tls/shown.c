@@ -17,7 +17,7 @@
  * a wildcard stands for the whole of the first label).
  */
 
-enum { NAME_BYTES = 256 };
+enum { NAME_BYTES = 256, KINDS_MOST = 4 };
 
 struct entry {
     char *name; /* in lower case, without a dot at the end; owned */
@@ -212,26 +212,39 @@ static size_t next_of(const struct shown *shown, size_t first, size_t *at)
     return SIZE_MAX;
 }
 
+/* Whether the index-th one has this name. */
+static bool is_shared(const struct shown *shown, const char *name, size_t index)
+{
+    for (size_t at = find_name(shown, name);
+         at < shown->n_entries && strcmp(shown->entries[at].name, name) == 0; at++)
+        if (shown->entries[at].index == index)
+            return true;
+    return false;
+}
+
 static bool use_in_context(SSL_CTX *context, const struct tls_shown *one)
 {
     return SSL_CTX_use_cert_and_key(context, one->certificate, one->key, one->chain, 1) == 1;
 }
 
-/* The default, and what shares its first name with another kind of key. */
+/* The default, and of each other kind of key the first that shares a name with it. */
 static bool begin(const struct shown *shown, SSL_CTX *context)
 {
+    size_t used[KINDS_MOST] = {0}, n_used = 1;
     if (!use_in_context(context, &shown->all[0]))
         return false;
     for (size_t i = 0; i < shown->n_entries; i++) {
         const struct entry *entry = &shown->entries[i];
-        if (entry->index != 0)
+        if (!is_shared(shown, entry->name, 0))
             continue;
-        size_t first = find_name(shown, entry->name), at = first, index;
-        while ((index = next_of(shown, first, &at)) != SIZE_MAX)
-            if (!is_same_kind(&shown->all[0], &shown->all[index]) &&
-                !use_in_context(context, &shown->all[index]))
-                return false;
-        break;
+        bool is_new = n_used < KINDS_MOST;
+        for (size_t k = 0; k < n_used && is_new; k++)
+            is_new = !is_same_kind(&shown->all[used[k]], &shown->all[entry->index]);
+        if (!is_new)
+            continue;
+        used[n_used++] = entry->index;
+        if (!use_in_context(context, &shown->all[entry->index]))
+            return false;
     }
     return true;
 }

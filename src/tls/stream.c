@@ -21,6 +21,8 @@ enum { EMPTY_RECORDS_MOST = 64 };
 
 struct tls_stream {
     SSL *ssl;
+    const struct tls_trust *trust; /* of a client's side, until the handshake is over */
+    SSL_SESSION *session;          /* that the server gave; owned, or NULL */
     int fd;
     bool is_settled;      /* OpenSSL reads and writes fd; else what was fed and out */
     bool is_dry;          /* fd had nothing the last time that it was asked */
@@ -145,32 +147,92 @@ static const BIO_METHOD *method(void)
 
 /* ---- making ---- */
 
-static struct tls_stream *make(SSL_CTX *context)
+/* ssl is taken over, also when this fails. */
+static struct tls_stream *make(SSL *ssl)
 {
     struct tls_stream *stream = calloc(1, sizeof *stream);
     const BIO_METHOD *bytes = method();
     BIO *bio = bytes != NULL ? BIO_new(bytes) : NULL;
-    if (stream != NULL)
-        stream->ssl = SSL_new(context);
-    if (stream == NULL || stream->ssl == NULL || bio == NULL) {
+    if (stream == NULL || ssl == NULL || bio == NULL || SSL_set_app_data(ssl, stream) != 1) {
         BIO_free(bio);
-        tls_stream_free(stream);
+        SSL_free(ssl);
+        free(stream);
         ERR_clear_error();
         return NULL;
     }
+    stream->ssl = ssl;
     stream->fd = -1;
     BIO_set_data(bio, stream);
     BIO_set_init(bio, 1);
-    SSL_set_bio(stream->ssl, bio, bio);
+    SSL_set_bio(ssl, bio, bio);
     return stream;
 }
 
 struct tls_stream *tls_stream_accept(const struct tls_server *server)
 {
-    struct tls_stream *stream = make(tls_server_context(server));
+    struct tls_stream *stream = make(SSL_new(tls_server_context(server)));
     if (stream != NULL)
         SSL_set_accept_state(stream->ssl);
     return stream;
+}
+
+/* ---- sessions of a client's side ---- */
+
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls_stream *stream = SSL_get_app_data(ssl);
+    SSL_SESSION_free(stream->session);
+    stream->session = session;
+    return 1; /* it is ours */
+}
+
+bool tls_stream_prepare(const struct tls_trust *trust, const struct tls_pair *pair,
+                        char reason[TLS_REASON_BYTES])
+{
+    SSL_CTX *context = tls_trust_context(trust);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, on_session);
+    if (pair == NULL)
+        return true;
+    struct tls_shown shown;
+    if (!tls_pair_load(pair, &shown, reason))
+        return false;
+    bool is_used =
+        SSL_CTX_use_cert_and_key(context, shown.certificate, shown.key, shown.chain, 1) == 1;
+    tls_shown_fini(&shown);
+    if (!is_used)
+        snprintf(reason, TLS_REASON_BYTES, "OpenSSL refuses it");
+    ERR_clear_error();
+    return is_used;
+}
+
+struct tls_stream *tls_stream_connect(const struct tls_trust *trust, const char *name,
+                                      SSL_SESSION *session)
+{
+    struct tls_stream *stream = make(tls_trust_open(trust, name));
+    if (stream == NULL)
+        return NULL;
+    stream->trust = trust;
+    if (session != NULL && SSL_SESSION_is_resumable(session) == 1)
+        (void)SSL_set_session(stream->ssl, session);
+    return stream;
+}
+
+SSL_SESSION *tls_stream_take_session(struct tls_stream *stream)
+{
+    SSL_SESSION *session = stream->session;
+    stream->session = NULL;
+    return session;
+}
+
+void tls_session_free(SSL_SESSION *session)
+{
+    SSL_SESSION_free(session);
 }
 
 void tls_stream_free(struct tls_stream *stream)
@@ -178,6 +240,7 @@ void tls_stream_free(struct tls_stream *stream)
     if (stream == NULL)
         return;
     SSL_free(stream->ssl);
+    SSL_SESSION_free(stream->session);
     text_fini(&stream->fed);
     text_fini(&stream->out);
     free(stream->reason);
@@ -195,6 +258,12 @@ bool tls_stream_feed(struct tls_stream *stream, const void *bytes, size_t length
 /* The certificate is to blame, or the protocol. */
 static void note_reason(struct tls_stream *stream)
 {
+    char reason[TLS_REASON_BYTES];
+    if (stream->trust != NULL) {
+        tls_trust_explain(stream->trust, stream->ssl, 0, reason);
+        stream->reason = strdup(reason);
+        return;
+    }
     unsigned long error = ERR_peek_error();
     long verdict = SSL_get_verify_result(stream->ssl);
     const char *words = ERR_reason_error_string(error);
@@ -248,6 +317,7 @@ void tls_stream_sent(struct tls_stream *stream, size_t length)
 void tls_stream_settle(struct tls_stream *stream)
 {
     stream->is_settled = true;
+    stream->trust = NULL;
 }
 
 const char *tls_stream_reason(const struct tls_stream *stream)

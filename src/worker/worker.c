@@ -13,8 +13,8 @@
 #include "base/counter.h"
 #include "base/task.h"
 #include "net/poller.h"
-#include "relay/handshake.h"
 #include "relay/queue.h"
+#include "relay/shake.h"
 #include "relay/sweep.h"
 #include "relay/tunnel.h"
 #include "relay/warm.h"
@@ -163,7 +163,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     apply_global(w, &w->current->model->global);
     budget_pools(&w->relay, most_bells(w), w->accepts.most_open, w->current->model->n_listens);
     warm_start(&w->relay, w->current);
-    handshake_prepare(&w->relay, w->current);
+    shake_prepare(&w->relay, w->current);
     atomic_store(&w->row->generation, id);
     say(w, MSG_COMMITTED, id, NULL);
     if (before == NULL)
@@ -538,7 +538,7 @@ static void fini(struct worker *w)
 {
     struct relay *relay = &w->relay;
 
-    handshake_fini(relay);
+    shake_fini(relay);
     life_bury(relay);
     access_log_flush(&relay->access);
     access_log_fini(&relay->access);

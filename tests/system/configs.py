@@ -297,7 +297,6 @@ LATER_SERVICE = [
     "listen = unix:/tmp/x.sock", "listen = unix:@x", "listen = unix:/tmp/x.sock mode=0660",
 ]
 LATER_GROUP = [
-    "tls = yes", "tls = verify",
     "host = b unix:/tmp/x.sock", "host = b 127.0.0.1:9 check=unix:/tmp/x.sock",
 ]
 LATER_CASES = [of_global(f"later_global_{line.split(' ')[0]}", line, LATER) for line in LATER_GLOBAL]

@@ -152,7 +152,8 @@ def test_half_close_goes_both_ways_apart(daemon, authority):
     assert hashlib.sha256(got).digest() == hashlib.sha256(answer).digest()
     with pytest.raises((ssl.SSLZeroReturnError, ssl.SSLWantReadError)):
         client.read(1)
-    rest = receive_all(plain)
+    rest, how = receive_all(plain)
+    assert how == "eof"
     assert len(rest) < 64  # close_notify at most, then the FIN
     plain.close()
     listener.close()
@@ -245,7 +246,7 @@ def test_old_versions_get_an_alert(daemon, host, authority):
         with connect(f"127.0.0.1:{port}") as client:
             client.settimeout(30)
             client.sendall(nothing)
-            assert b"HTTP" not in receive_all(client)
+            assert b"HTTP" not in receive_all(client)[0]
     with secure(port, trusting(versions=(TLS12, TLS12)), "a.example") as client:
         say(client)
     failed = [line for line in accesses(running, 6) if "status=handshake_failed" in line]
