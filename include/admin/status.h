@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/expiries.h"
 #include "admin/viewer.h"
 #include "conf/bundle.h"
 #include "conf/model.h"
@@ -30,6 +31,7 @@ struct status {
     int64_t wall_ns;     /* wall clock */
     uint64_t lines_lost; /* log lines the director's writers could not write */
     const struct viewer *viewer;        /* who looks; NULL = nobody in particular */
+    const struct expiries *expiries;    /* NULL = none are known */
     const struct status_reload *reload; /* NULL = there was none since the start */
 };
 

@@ -8,6 +8,7 @@
 
 #include <ev.h>
 
+#include "admin/expiries.h"
 #include "admin/server.h"
 #include "base/task.h"
 #include "conf/bundle.h"
@@ -28,7 +29,8 @@ struct agreed {
     struct model *model; /* owned */
     struct model *
         written; /* owned: what the file said, before admins changed it; NULL = it says the same */
-    struct bundle_rows rows; /* lives as long as the model */
+    struct bundle_rows rows;  /* lives as long as the model */
+    struct expiries expiries; /* owned; points into the model */
     uint64_t generation;
 };
 

@@ -62,6 +62,7 @@ struct conn {
     const struct entrance *entrance; /* of the service: where the client came in */
     char
         *sni; /* the name that a TLS client asked for, where it was looked at; owned, or NULL */
+    char *subject; /* of the certificate that the client has shown; owned, or NULL */
     struct shake
         *shake; /* a TLS handshake with the client; NULL when there is none, or it is over */
     struct proxied *proxied; /* what a PROXY header told, to be passed on; or NULL */

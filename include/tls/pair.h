@@ -33,6 +33,12 @@ struct tls_shown {
  */
 bool tls_pair_load(const struct tls_pair *pair, struct tls_shown *out,
                    char reason[TLS_REASON_BYTES]);
+/*
+ * When the first of the certificates in a text in PEM ends, in seconds since 1970. What else stands there is passed over.
+ * False when there is none, or one is broken.
+ */
+bool tls_pair_expiry(const unsigned char *chain, size_t length, int64_t *expires_s);
+
 void tls_shown_fini(struct tls_shown *shown);
 
 /*

@@ -8,6 +8,7 @@
 #include "admin/card.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "admin/markup.h"
 #include "admin/show.h"
@@ -67,6 +68,40 @@ static void add_errors(struct text *out, const struct service_figures *figures)
                 list.length == 0 ? " hidden" : "", list.length == 0 ? "" : list.at);
     out->failed |= list.failed;
     text_fini(&list);
+}
+
+/* The first to end of all that this service names; the page is no place for a thousand. */
+static void add_expiry(struct text *out, const struct status *status, size_t service)
+{
+    enum { SOON_S = 14 * 86400 };
+    const struct expiries *expiries = status->expiries;
+    const char *name = status->model->services[service].name;
+    const struct expiry *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; expiries != NULL && i < expiries->n; i++) {
+        const struct expiry *one = &expiries->at[i];
+        if (strncmp(one->section, "service ", 8) != 0 || strcmp(one->section + 8, name) != 0)
+            continue;
+        n++;
+        if (first == NULL || one->expires_s < first->expires_s)
+            first = one;
+    }
+    if (first == NULL)
+        return;
+    int64_t left_s = first->expires_s - status->wall_ns / (int64_t)CLOCK_NS_PER_S;
+    text_printf(out, "<p class=\"expiry%s\">", left_s < SOON_S ? " soon" : "");
+    text_add_html(out, first->path);
+    if (left_s >= 0) {
+        text_add(out, " ends in <b>");
+        show_duration(out, (uint64_t)left_s);
+        text_add(out, "</b>, ");
+    } else {
+        text_add(out, " <b>has expired</b>, ");
+    }
+    markup_moment(out, first->expires_s * (int64_t)CLOCK_NS_PER_S);
+    if (n > 1)
+        text_printf(out, " (the first of %zu files)", n);
+    text_add(out, "</p>\n");
 }
 
 static void add_waiting(struct text *out, uint64_t waiting)
@@ -282,6 +317,7 @@ void card_html(struct text *out, const struct status *status, size_t service)
     text_printf(out, "<section class=\"card\" id=\"s%zu\">\n", service);
     add_service_head(out, &status->model->services[service], &figures);
     add_errors(out, &figures);
+    add_expiry(out, status, service);
     add_waiting(out, status_gauge(figures.waiting));
     for (size_t place = 0; place < status_count_groups(status, service); place++)
         add_group(out, status, service, place);

@@ -17,7 +17,7 @@
 #include "net/netstat.h"
 
 /* Whose figure it is: each has its labels. */
-enum scope { OF_DAEMON, OF_WORKER, OF_SERVICE, OF_GROUP, OF_HOST, SCOPES };
+enum scope { OF_DAEMON, OF_EXPIRY, OF_WORKER, OF_SERVICE, OF_GROUP, OF_HOST, SCOPES };
 
 /* What is shown of one look. */
 struct view {
@@ -87,6 +87,11 @@ static void make_labels(const struct view *view, enum scope scope, size_t i, str
     const struct model *model = view->status->model;
     char number[16];
     switch (scope) {
+    case OF_EXPIRY:
+        add_label(out, "section", view->status->expiries->at[i].section);
+        add_label(out, "key", view->status->expiries->at[i].key);
+        add_label(out, "file", view->status->expiries->at[i].path);
+        break;
     case OF_WORKER:
         snprintf(number, sizeof number, "%" PRIu32, view->workers[i].id);
         add_label(out, "worker", number);
@@ -242,6 +247,14 @@ static void reloads(const struct view *view, const struct figure *figure, size_t
     add_labelled(view, figure, i, "result", "failed", DAEMON_WORD(reloads_failed));
 }
 
+static void expiry_left(const struct view *view, const struct figure *figure, size_t i)
+{
+    const struct status *status = view->status;
+    add_number(view, figure, i,
+               (double)(status->expiries->at[i].expires_s -
+                        status->wall_ns / (int64_t)CLOCK_NS_PER_S));
+}
+
 static void worker_lag(const struct view *view, const struct figure *figure, size_t i)
 {
     const struct status_worker *worker = &view->workers[i];
@@ -350,6 +363,7 @@ static const struct figure figures[] = {
     {"log_lost_total", "counter", "Lines of the logs that could not be written.", OF_DAEMON, log_lost},
     {"listen_overflows_total", "counter", "Connections that found a full accept queue, as the kernel counts for the whole machine.", OF_DAEMON, overflows},
 
+    {"expiry_seconds", "gauge", "Until the first of the certificates in the file ends; negative once it has.", OF_EXPIRY, expiry_left},
     {"worker_up", "gauge", "0 while the worker is being replaced.", OF_WORKER, worker_up},
     {"worker_connections", "gauge", "Open connections.", OF_WORKER, worker_connections},
     {"worker_accepted_total", "counter", "Connections accepted.", OF_WORKER, worker_accepted},
@@ -391,7 +405,9 @@ static const struct figure figures[] = {
 
 static size_t count(const struct view *view, int scope)
 {
+    const struct expiries *expiries = view->status->expiries;
     const size_t counts[SCOPES] = {[OF_DAEMON] = 1,
+                                   [OF_EXPIRY] = expiries != NULL ? expiries->n : 0,
                                    [OF_WORKER] = view->n_workers,
                                    [OF_SERVICE] = view->n_services,
                                    [OF_GROUP] = view->n_groups,

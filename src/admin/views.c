@@ -228,6 +228,27 @@ static void json_service(struct text *out, const struct status *status, size_t i
     text_add(out, "]}");
 }
 
+static void json_expiries(struct text *out, const struct status *status)
+{
+    const struct expiries *expiries = status->expiries;
+    text_add(out, ",\"expiries\":[");
+    for (size_t i = 0; expiries != NULL && i < expiries->n; i++) {
+        const struct expiry *expiry = &expiries->at[i];
+        json_comma(out, i);
+        text_add(out, "{");
+        json_string(out, "section", expiry->section);
+        text_add(out, ",");
+        json_string(out, "key", expiry->key);
+        text_add(out, ",");
+        json_string(out, "file", expiry->path);
+        text_add(out, ",");
+        json_time(out, "expires", expiry->expires_s * (int64_t)CLOCK_NS_PER_S);
+        text_printf(out, ",\"left_s\":%" PRId64 "}",
+                    expiry->expires_s - status->wall_ns / (int64_t)CLOCK_NS_PER_S);
+    }
+    text_add(out, "]");
+}
+
 static void json_reload(struct text *out, const struct status_reload *reload)
 {
     text_add(out, ",\"last_reload\":");
@@ -256,6 +277,7 @@ void view_json(struct text *out, const struct status *status)
     text_printf(out, ",\"reloads\":{\"ok\":%" PRIu64 ",\"failed\":%" PRIu64 "}",
                 atomic_load(&daemon->reloads_ok), atomic_load(&daemon->reloads_failed));
     json_reload(out, status->reload);
+    json_expiries(out, status);
     json_number(out, "generations", atomic_load(&daemon->generations));
     json_number(out, "director_restarts", atomic_load(&daemon->director_restarts));
     json_number(out, "access_lines", atomic_load(&daemon->access_lines));

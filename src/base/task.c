@@ -53,9 +53,13 @@ static struct job *next_job(struct task_threads *threads)
 static void finish_job(struct task_threads *threads, struct job *job)
 {
     pthread_mutex_lock(&threads->lock);
+    /* While something lies there the eventfd is readable, or task_collect is on its way to the list. */
+    bool is_first = list_is_empty(&threads->finished);
     list_append(&threads->finished, &job->node);
     pthread_mutex_unlock(&threads->lock);
-    eventfd_write(threads->event_fd, 1); /* fails only at 2^64 - 1 unread: readable anyway */
+    if (is_first)
+        eventfd_write(threads->event_fd,
+                      1); /* fails only at 2^64 - 1 unread: readable anyway */
 }
 
 static void *thread_main(void *argument)

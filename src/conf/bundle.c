@@ -9,12 +9,13 @@
 
 #include "conf/assemble.h"
 #include "conf/directives.h"
+#include "conf/keyless.h"
 #include "conf/sealed.h"
 #include "conf/store.h"
 
 /*
  * A head, the four arrays of row numbers, path and folder, the files that values name as path and
- * bytes (of one with a private key without a byte: those lie in a memfd of their own, as path and bytes), what names of
+ * bytes (of one with a private key its certificates alone: the whole lies in a memfd of its own, as path and bytes), what names of
  * hosts mean, then the effective lines: for each section its kind, name, origin, number of lines and these as key, value, origin. A
  * string is a 32-bit length and its bytes. The reader assembles the model anew by the same
  * table that built the sender's. All numbers are the machine's own: a bundle never leaves it.
@@ -96,7 +97,20 @@ static void pack_bytes(struct packer *packer, const struct model_file *file)
     text_append(&packer->out, file->bytes, file->length);
 }
 
-/* Of one that holds a key the name alone. */
+/* Of one that holds a key the name, and the certificates beside it. */
+static void pack_keyless(struct packer *packer, const struct model_file *file)
+{
+    struct text shown = {0};
+    keyless_add(&shown, file);
+    const struct model_file withheld = {
+        .path = file->path,
+        .bytes = (const unsigned char *)(shown.at != NULL ? shown.at : ""),
+        .length = shown.length};
+    pack_bytes(packer, &withheld);
+    packer->out.failed |= shown.failed;
+    text_fini(&shown);
+}
+
 static void pack_files(struct packer *packer, const struct conf_store *store)
 {
     uint32_t n = 0;
@@ -104,10 +118,11 @@ static void pack_files(struct packer *packer, const struct conf_store *store)
         n++;
     pack_u32(packer, n);
     for (const struct conf_file *file = store->files; file != NULL; file = file->next) {
-        const struct model_file withheld = {.path = file->file.path,
-                                            .bytes = (const unsigned char *)""};
         pack_u32(packer, file->key_for);
-        pack_bytes(packer, file->key_for != 0 ? &withheld : &file->file);
+        if (file->key_for != 0)
+            pack_keyless(packer, &file->file);
+        else
+            pack_bytes(packer, &file->file);
     }
 }
 

@@ -26,6 +26,7 @@ static bool look(void *context, struct status *out)
         .is_draining = d->is_draining,
         .now_ns = clock_now_ns(),
         .wall_ns = clock_wall_ns(),
+        .expiries = &d->current.expiries,
         .lines_lost = atomic_load(&d->segment.daemon->lines_lost),
         .reload = d->reload.wall_ns != 0 ? &d->reload : NULL,
     };

@@ -110,6 +110,7 @@ static void say_failed(struct director *d, const char *what, int reason)
 
 static void drop_agreed(struct agreed *agreed)
 {
+    expiries_fini(&agreed->expiries);
     conf_free(agreed->model);
     conf_free(agreed->written);
     *agreed = (struct agreed){0};
@@ -131,6 +132,13 @@ static void prepare(void *argument)
                                             &job->agreed.rows, &job->problems);
     if (job->agreed.model != NULL && (!checks_verify(job->agreed.model, &job->problems) ||
                                       !secure_verify(job->agreed.model, &job->problems))) {
+        conf_free(job->agreed.model);
+        job->agreed.model = NULL;
+    }
+    /* Before the keys are wiped: certificates may stand in the same file. */
+    if (job->agreed.model != NULL &&
+        expiries_make(job->agreed.model, &job->agreed.expiries) != 0) {
+        problems_add(&job->problems, NULL, NULL, NULL, "out of memory");
         conf_free(job->agreed.model);
         job->agreed.model = NULL;
     }

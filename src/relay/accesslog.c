@@ -29,10 +29,25 @@ void access_log_flush(struct access_log *log)
 struct line {
     char time[CLOCK_TEXT_BYTES], client[ADDR_TEXT_BYTES];
     const char *service, *group, *host, *status;
-    const char *sni; /* letters, digits, dots, '-' and '_' alone */
+    const char *sni;     /* letters, digits, dots, '-' and '_' alone */
+    const char *subject; /* NULL = clients of the service show no certificates */
     uint64_t bytes_in, bytes_out, connect_ms, duration_ms;
     uint64_t id; /* 0 = not told: each connection has one line alone */
 };
+
+/* Blanks would end the value. */
+static void add_subject(struct text *out, const char *subject)
+{
+    struct text escaped = {0};
+    text_add_escaped(&escaped, subject);
+    text_add(out, " client_certificate=");
+    for (const char *at = escaped.at; at != NULL && *at != '\0'; at++)
+        text_add(out, *at == ' ' ? "\\x20" : (const char[]){*at, '\0'});
+    if (escaped.length == 0)
+        text_add(out, "-");
+    out->failed |= escaped.failed;
+    text_fini(&escaped);
+}
 
 static void print_text(struct text *out, const struct line *line)
 {
@@ -42,6 +57,8 @@ static void print_text(struct text *out, const struct line *line)
                 line->time, line->client, line->service, line->group, line->host, line->status,
                 line->bytes_in, line->bytes_out, line->connect_ms, line->duration_ms,
                 line->sni[0] != '\0' ? line->sni : "-");
+    if (line->subject != NULL)
+        add_subject(out, line->subject);
     if (line->id != 0)
         text_printf(out, " id=%" PRIu64, line->id);
     text_add(out, "\n");
@@ -62,6 +79,10 @@ static void print_json(struct text *out, const struct line *line)
                 ",\"connect_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"sni\":\"%s\"",
                 line->status, line->bytes_in, line->bytes_out, line->connect_ms,
                 line->duration_ms, line->sni);
+    if (line->subject != NULL) {
+        text_add(out, ",\"client_certificate\":");
+        text_add_json(out, line->subject);
+    }
     if (line->id != 0)
         text_printf(out, ",\"id\":%" PRIu64, line->id);
     text_add(out, "}\n");
@@ -89,6 +110,9 @@ static void fill(struct line *line, const struct conn *c)
     line->host = c->has_claim ? group->hosts[c->target].model->name : "-";
     line->status = outcome_word(c->outcome);
     line->sni = c->sni != NULL ? c->sni : "";
+    line->subject = c->service->model->client_verify == CLIENT_VERIFY_NONE ? NULL
+                    : c->subject != NULL                                   ? c->subject
+                                                                           : "";
     line->bytes_in = c->client.in_bytes;
     line->bytes_out = c->host.in_bytes;
     line->connect_ms = c->connect_ns / CLOCK_NS_PER_MS;

@@ -2,10 +2,22 @@
 /* PHASE_HANDSHAKE: TLS with a client that comes in where it is spoken. */
 #include "relay/handshake.h"
 
+#include <string.h>
+
 #include "base/counter.h"
 #include "relay/early.h"
 #include "relay/generation.h"
 #include "relay/shake.h"
+
+/* For the access log, which has its line when the stream is gone. */
+static bool note_client(struct conn *c)
+{
+    char subject[TLS_SUBJECT_BYTES], name[TLS_SUBJECT_BYTES];
+
+    tls_stream_tell_client(c->client.io_state, subject, name);
+    c->subject = strdup(subject);
+    return c->subject != NULL;
+}
 
 /* The client's end is TLS. */
 static enum opening_verdict finish(struct conn *c)
@@ -16,7 +28,7 @@ static enum opening_verdict finish(struct conn *c)
     c->client.in_bytes = 0;
     tls_stream_tell(c->client.io_state, &facts);
     counter_add(facts.is_resumed ? &shard->handshakes_resumed : &shard->handshakes_full, 1);
-    if (!opening_route_by_facts(c, &facts))
+    if (!opening_route_by_facts(c, &facts) || (facts.has_certificate && !note_client(c)))
         return OPENING_LIMITED;
     switch (early_read(c)) {
     case EARLY_GOING:

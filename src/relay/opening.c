@@ -277,6 +277,7 @@ void opening_forget(struct conn *c)
 {
     free(c->proxied);
     free(c->sni);
+    free(c->subject);
     c->proxied = NULL;
-    c->sni = NULL;
+    c->sni = c->subject = NULL;
 }

@@ -124,6 +124,22 @@ bool tls_pair_load(const struct tls_pair *pair, struct tls_shown *out,
     return false;
 }
 
+bool tls_pair_expiry(const unsigned char *chain, size_t length, int64_t *expires_s)
+{
+    const struct tls_pair pair = {.chain = chain, .chain_length = length};
+    STACK_OF(X509) *certificates = sk_X509_new_null();
+    bool is_read = certificates != NULL && read_chain(&pair, certificates);
+    *expires_s = INT64_MAX;
+    for (int i = 0; is_read && i < sk_X509_num(certificates); i++) {
+        int64_t end_s = end_of(sk_X509_value(certificates, i));
+        if (end_s < *expires_s)
+            *expires_s = end_s;
+    }
+    sk_X509_pop_free(certificates, X509_free);
+    ERR_clear_error();
+    return is_read;
+}
+
 void tls_shown_fini(struct tls_shown *shown)
 {
     sk_X509_pop_free(shown->chain, X509_free);

@@ -32,13 +32,13 @@ static int seal(struct ticket_key *key, unsigned char *name, unsigned char *vect
 }
 
 /* 1 = good, 2 = good, but the client is to get a new one. */
-static int unseal(struct ticket_key *key, bool is_newest, const unsigned char *vector,
+static int unseal(struct ticket_key *key, bool is_lasting, const unsigned char *vector,
                   EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
     if (EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), key->cipher, vector, NULL) != 1 ||
         set_mac(mac, key) != 1)
         return -1;
-    return is_newest ? 1 : 2;
+    return is_lasting ? 1 : 2;
 }
 
 /* 0 = no such key: a full handshake. */
@@ -54,7 +54,9 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *vector,
         if (tickets_seal(tickets, &key))
             result = seal(&key, name, vector, cipher, mac);
     } else if (tickets_open(tickets, name, &key, &is_newest)) {
-        result = unseal(&key, is_newest, vector, cipher, mac);
+        /* Clients of TLS 1.3 use each ticket but once (RFC 8446, C.4). */
+        result =
+            unseal(&key, is_newest && SSL_version(ssl) < TLS1_3_VERSION, vector, cipher, mac);
     }
     explicit_bzero(&key, sizeof key);
     return result;

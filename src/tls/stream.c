@@ -239,6 +239,8 @@ void tls_stream_free(struct tls_stream *stream)
 {
     if (stream == NULL)
         return;
+    /* Else OpenSSL takes an end without close_notify for a reason never to resume the session. */
+    SSL_set_shutdown(stream->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(stream->ssl);
     SSL_SESSION_free(stream->session);
     text_fini(&stream->fed);
@@ -379,7 +381,7 @@ static enum io verdict_of(struct tls_stream *stream, int result)
         break;
     }
     /* An end without close_notify may be anybody's: nobody is to take it for the whole (RFC 8446, 6.1). */
-    errno = stream->error != 0 ? stream->error : stream->saw_end ? ECONNRESET : EPROTO;
+    errno = stream->saw_end ? ECONNRESET : stream->error != 0 ? stream->error : EPROTO;
     ERR_clear_error();
     return IO_ERROR;
 }

@@ -197,12 +197,12 @@ def test_plain_bytes_of_a_host_reach_nobody(daemon, folder, secure_host, before)
     running = daemon(config(port, [one], VERIFY), workers=1)
     with connect(f"127.0.0.1:{port}") as client:
         client.settimeout(60)
-        client.sendall(b"hello")
         try:
+            client.sendall(b"hello")
             assert client.recv(100) == b""
         except ConnectionResetError:
             pass
-    assert running.service()["errors"]["connect_failed"] == 1
+    wait_until(lambda: running.service()["errors"].get("connect_failed") == 1, what="the count")
 
 
 def test_a_plain_or_dumb_host_is_no_tls_host(daemon, folder, host):
@@ -215,12 +215,12 @@ def test_a_plain_or_dumb_host_is_no_tls_host(daemon, folder, host):
     for _ in range(2):
         with connect(f"127.0.0.1:{port}") as client:
             client.settimeout(60)
-            client.sendall(b"hello")
             try:
+                client.sendall(b"hello")
                 assert client.recv(100) == b""
             except ConnectionResetError:
                 pass
-    assert running.service()["errors"]["connect_failed"] == 2
+    wait_until(lambda: running.service()["errors"].get("connect_failed") == 2, what="the count")
     assert "TLS: the answer is no TLS" in running.host("plain")["reason"]
     silent.close()
 

@@ -2,6 +2,7 @@
 """TLS with clients: certificates by name, versions, bytes and ends through it, resumption over all workers (J1 to J7, J9, J12, J13, J18, J19)."""
 
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -470,9 +471,51 @@ def test_clients_certificates(daemon, host, authority):
             assert not enters(name, inner, version), (name, version)
     wait_until(lambda: running.service()["errors"].get("handshake_failed") == 8, what="all refusals")
     assert running.service("inner")["errors"]["handshake_failed"] == 6
-    text = running.log_text()
-    assert "peer did not return a certificate" in text or "certificate" in text
+    lines = accesses(running, 4 + 14)
+    entered = [line for line in lines if "status=handshake_failed" not in line]
+    assert [line.endswith(" client_certificate=CN=eve") for line in entered] == [True, True, False] * 2
+    assert all(line.endswith(" client_certificate=-") for line in entered if "eve" not in line)
+    assert re.search("TLS handshake: certificate: (unsupported certificate purpose|certificate has expired|unable to get)",
+                     running.log_text())
     running.allow_errors("TLS handshake")
+
+
+def test_identity_is_escaped(daemon, host, authority):
+    """What a certificate says of itself may hold anything: a line stays a line, a value a value."""
+    make_certificate(authority, "evil", "ca", alt="DNS:evil", subject="/CN=a b\\nstatus=ok \\x22é")
+    port = free_port()
+    for form in ("text", "json"):
+        running = daemon(config(port, [host("one")], ["one.pem"], "client_ca = ../ca.pem\nclient_verify = required\n",
+                                glob=f"access_format = {form}\n"), workers=1)
+        with secure(port, trusting(chain=(authority / "evil.pem", authority / "evil.key")), "a.example") as client:
+            say(client)
+            client.unwrap().close()
+        line, = accesses(running)
+        if form == "json":
+            assert json.loads(line)["client_certificate"].startswith("CN=a b")
+        else:
+            assert len(line.split()) == 12 and "client_certificate=CN=a\\x20b" in line, line
+        running.stop()
+
+
+def test_when_certificates_end_is_told(daemon, host, authority):
+    """In running.json, /metrics and on the page, also where the key stands in the same file."""
+    make_certificate(authority, "soon", "ca", alt="DNS:soon.example", days=3)
+    join(authority / "whole.pem", authority / "soon.pem", authority / "soon.key")
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem", "whole.pem"], "client_ca = ../ca.pem\nclient_verify = optional\n"),
+                     workers=1)
+    told = {os.path.basename(row["file"]): row for row in running.running()["expiries"]}
+    assert set(told) == {"one.pem", "whole.pem", "ca.pem"}
+    assert told["whole.pem"]["section"] == "service web" and told["whole.pem"]["key"] == "certificate"
+    day = 86400
+    assert 2 * day < told["whole.pem"]["left_s"] <= 3 * day and 9 * day < told["one.pem"]["left_s"] <= 10 * day
+    figures = running.http("GET", "/metrics").text
+    left, = re.findall(r'gaidaros_expiry_seconds\{section="service web",key="certificate",file="[^"]*whole\.pem"\} (\d+)', figures)
+    assert abs(int(left) - told["whole.pem"]["left_s"]) < 60
+    page = running.http("GET", "/").text
+    assert re.search(r'class="expiry soon">[^<]*whole\.pem ends in <b>[23] d<', page), re.findall("expiry.*", page)
+    assert "PRIVATE" not in page
 
 
 def test_routes_by_what_was_agreed(daemon, host, authority):

@@ -12,15 +12,16 @@ def openssl(*words):
     return done.stdout
 
 
-def make_certificate(folder, name, ca=None, *, days=10, alt="DNS:app.example", kind="ec", more=()):
+def make_certificate(folder, name, ca=None, *, days=10, alt="DNS:app.example", kind="ec", more=(), subject=None):
     """NAME.pem and NAME.key; signed by ca, or an authority without one.
 
     kind  ec or rsa
     more  further lines of extensions
+    subject  else /CN=NAME
     """
     key, pem, request = folder / f"{name}.key", folder / f"{name}.pem", folder / f"{name}.csr"
     form = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else ["rsa:2048"]
-    openssl("req", "-newkey", *form, "-nodes", "-keyout", key, "-subj", f"/CN={name}",
+    openssl("req", "-newkey", *form, "-nodes", "-keyout", key, "-subj", subject or f"/CN={name}", "-utf8",
             *(["-x509", "-days", days, "-out", pem] if ca is None else ["-out", request]))
     if ca:
         extensions = folder / f"{name}.ext"

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* When the certificates of a configuration end. */
+#ifndef ADMIN_EXPIRIES_H
+#define ADMIN_EXPIRIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/model.h"
+
+/* What may end. */
+struct expiry {
+    const char *section; /* "service web", "group main", "admin"; lives in the model */
+    const char *key;     /* that names the file, as "certificate" */
+    const char *path;
+    int64_t expires_s; /* since 1970 */
+};
+
+/* In the order of the file. Owner: whoever called expiries_make. */
+struct expiries {
+    struct expiry *at;
+    size_t n;
+};
+
+/*
+ * Looks at every certificate that the model names; may take milliseconds for each, so not on a loop.
+ * out  points into the model; to be given to expiries_fini
+ * Returns 0, or -1 with errno ENOMEM.
+ */
+int expiries_make(const struct model *model, struct expiries *out);
+void expiries_fini(struct expiries *expiries);
+
+#endif

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* Promises of tls/stream, server and shown: two ends shake hands over bytes, then are a transport. */
+#include "tls/stream.h"
+
+#include "cert_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MOST = 16384, STEPS_MOST = 20 };
+
+/* A certificate as texts. */
+struct shown_text {
+    unsigned char chain[MOST], key[MOST];
+    struct tls_pair pair;
+};
+
+struct scene {
+    struct cert authority;
+    struct shown_text texts[3];
+    unsigned char ca[MOST];
+    size_t ca_length;
+    struct tickets tickets;
+    struct tls_server *server;
+    struct tls_trust *trust;
+};
+
+static void add_text(struct shown_text *text, const char *subject, const char *names,
+                     const struct cert *issuer)
+{
+    struct cert cert = cert_new(subject, names, 9, issuer);
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *bytes;
+    assert_int_equal(PEM_write_bio_PrivateKey(bio, cert.key, NULL, NULL, 0, NULL, NULL), 1);
+    size_t length = (size_t)BIO_get_mem_data(bio, &bytes);
+    assert_in_range(length, 1, MOST);
+    memcpy(text->key, bytes, length);
+    text->pair = (struct tls_pair){text->chain, text->key,
+                                   cert_print(&cert, text->chain, 0, MOST), length};
+    BIO_free(bio);
+    cert_free(&cert);
+}
+
+static void open_scene(struct scene *scene, enum tls_ask ask)
+{
+    struct tls_server_fault fault;
+    char reason[TLS_REASON_BYTES];
+    *scene = (struct scene){.authority = cert_new("us", NULL, 9, NULL)};
+    scene->ca_length = cert_print(&scene->authority, scene->ca, 0, MOST);
+    add_text(&scene->texts[0], "first", "DNS:a.example", &scene->authority);
+    add_text(&scene->texts[1], "second", "DNS:b.example,DNS:*.c.example", &scene->authority);
+    add_text(&scene->texts[2], "client", "DNS:client", &scene->authority);
+    assert_int_equal(tickets_rotate(&scene->tickets, NULL, 1), 0);
+    const struct tls_pair pairs[] = {scene->texts[0].pair, scene->texts[1].pair};
+    const struct tls_server_plan plan = {.service = "web",
+                                         .pairs = pairs,
+                                         .n_pairs = 2,
+                                         .ciphers = "",
+                                         .ca = scene->ca,
+                                         .ca_length = scene->ca_length,
+                                         .ask = ask,
+                                         .depth = 3,
+                                         .tickets = &scene->tickets,
+                                         .ticket_lifetime_s = 3600};
+    scene->server = tls_server_new(&plan, &fault);
+    if (scene->server == NULL)
+        fail_msg("%s", fault.reason);
+    scene->trust = tls_trust_new(scene->ca, scene->ca_length, reason);
+    assert_non_null(scene->trust);
+    assert_true(tls_stream_prepare(scene->trust, &scene->texts[2].pair, reason));
+}
+
+static void close_scene(struct scene *scene)
+{
+    tls_server_free(scene->server);
+    tls_trust_free(scene->trust);
+    cert_free(&scene->authority);
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
+/* What one has to say goes to the other, so many bytes at a time. */
+static size_t carry(struct tls_stream *from, struct tls_stream *to, size_t piece)
+{
+    size_t length, n;
+    const unsigned char *bytes = tls_stream_answer(from, &length);
+    n = length < piece ? length : piece;
+    if (n > 0) {
+        assert_true(tls_stream_feed(to, bytes, n));
+        tls_stream_sent(from, n);
+    }
+    return n;
+}
+
+/* Both are DONE then; the verdict of whom has failed first else. */
+static enum tls_step shake_both(struct tls_stream *client, struct tls_stream *server,
+                                size_t piece)
+{
+    enum tls_step here = tls_stream_shake(client), there = TLS_WANTS_READ;
+    for (size_t turns = 0; turns < STEPS_MOST * MOST / piece; turns++) {
+        size_t moved = 0, n;
+        while ((n = carry(client, server, piece)) > 0) {
+            moved += n;
+            if (there == TLS_WANTS_READ)
+                there = tls_stream_shake(server);
+        }
+        while ((n = carry(server, client, piece)) > 0) {
+            moved += n;
+            if (here == TLS_WANTS_READ)
+                here = tls_stream_shake(client);
+        }
+        if (here == TLS_FAILED || there == TLS_FAILED)
+            return TLS_FAILED;
+        if (moved == 0)
+            break;
+    }
+    assert_int_equal(here, TLS_DONE);
+    assert_int_equal(there, TLS_DONE);
+    return TLS_DONE;
+}
+
+static void open_pair(int pair[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+}
+
+/* Reads as a loop would: whenever the socket, or the stream, says that there is something. */
+static size_t read_all(int fd, struct tls_stream *stream, char *out, size_t room)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    size_t total = 0, n;
+    while (total < room && ((tls_transport.needs(stream) & TRANSPORT_HAS_BYTES) != 0 ||
+                            poll(&wait, 1, 0) > 0)) {
+        enum io io = tls_transport.read(fd, stream, out + total, room - total, &n);
+        if (io == IO_OK)
+            total += n;
+        else if (io != IO_AGAIN)
+            break;
+    }
+    return total;
+}
+
+static void two_ends_talk_whatever_the_pieces(void **state)
+{
+    (void)state;
+    const size_t pieces[] = {1, 7, MOST};
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        static struct scene scene;
+        int pair[2];
+        char got[100];
+        size_t n;
+        open_scene(&scene, TLS_ASK_NOTHING);
+        struct tls_stream *client = tls_stream_connect(scene.trust, "a.example", NULL);
+        struct tls_stream *server = tls_stream_accept(scene.server);
+        assert_int_equal(shake_both(client, server, pieces[i]), TLS_DONE);
+        open_pair(pair);
+        tls_stream_settle(client);
+        tls_stream_settle(server);
+        assert_int_equal(tls_transport.write(pair[0], client, "hello", 5, &n), IO_OK);
+        assert_int_equal(n, 5);
+        assert_int_equal(read_all(pair[1], server, got, sizeof got), 5);
+        assert_memory_equal(got, "hello", 5);
+        assert_int_equal(tls_transport.needs(server) & TRANSPORT_HAS_BYTES, 0);
+        assert_int_equal(tls_transport.shut(pair[0], client), IO_OK);
+        assert_int_equal(tls_transport.read(pair[1], server, got, sizeof got, &n), IO_EOF);
+        assert_int_equal(tls_transport.write(pair[1], server, "answer", 6, &n), IO_OK);
+        assert_int_equal(read_all(pair[0], client, got, sizeof got), 6);
+        tls_transport.fini(client);
+        tls_transport.fini(server);
+        close(pair[0]);
+        close(pair[1]);
+        close_scene(&scene);
+    }
+}
+
+static void an_end_without_a_word_is_a_reset(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    int pair[2];
+    char got[100];
+    size_t n;
+    open_scene(&scene, TLS_ASK_NOTHING);
+    struct tls_stream *client = tls_stream_connect(scene.trust, "a.example", NULL);
+    struct tls_stream *server = tls_stream_accept(scene.server);
+    assert_int_equal(shake_both(client, server, MOST), TLS_DONE);
+    open_pair(pair);
+    tls_stream_settle(server);
+    close(pair[0]);
+    assert_int_equal(tls_transport.read(pair[1], server, got, sizeof got, &n), IO_ERROR);
+    assert_int_equal(errno, ECONNRESET);
+    tls_stream_free(client);
+    tls_stream_free(server);
+    close(pair[1]);
+    close_scene(&scene);
+}
+
+static void what_came_with_the_handshake_is_read_first(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    int pair[2];
+    char got[100];
+    size_t n, length;
+    open_scene(&scene, TLS_ASK_NOTHING);
+    struct tls_stream *client = tls_stream_connect(scene.trust, "a.example", NULL);
+    struct tls_stream *server = tls_stream_accept(scene.server);
+    assert_int_equal(tls_stream_shake(client), TLS_WANTS_READ);
+    assert_true(carry(client, server, MOST) > 0);
+    assert_false(tls_stream_is_light(server)); /* the private key is needed */
+    assert_int_equal(tls_stream_shake(server), TLS_WANTS_READ);
+    assert_true(tls_stream_is_light(server));
+    assert_true(carry(server, client, MOST) > 0);
+    assert_int_equal(tls_stream_shake(client), TLS_DONE);
+    open_pair(pair);
+    const unsigned char *last = tls_stream_answer(client, &length);
+    assert_true(tls_stream_feed(server, last, length));
+    tls_stream_sent(client, length);
+    tls_stream_settle(client);
+    assert_int_equal(tls_transport.write(pair[0], client, "early", 5, &n), IO_OK);
+    unsigned char record[MOST];
+    ssize_t came = recv(pair[1], record, sizeof record, 0);
+    assert_true(came > 5);
+    assert_true(tls_stream_feed(server, record, (size_t)came));
+    assert_int_equal(tls_stream_shake(server), TLS_DONE);
+    tls_stream_settle(server);
+    assert_int_not_equal(tls_transport.needs(server) & TRANSPORT_HAS_BYTES, 0);
+    assert_int_equal(tls_transport.read(pair[1], server, got, sizeof got, &n), IO_OK);
+    assert_int_equal(n, 5);
+    assert_int_equal(tls_transport.read(pair[1], server, got, sizeof got, &n), IO_AGAIN);
+    assert_int_equal(tls_transport.needs(server) & TRANSPORT_HAS_BYTES, 0);
+    tls_stream_free(client);
+    tls_stream_free(server);
+    close(pair[0]);
+    close(pair[1]);
+    close_scene(&scene);
+}
+
+static void a_session_is_resumed_where_its_key_is_known(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    struct ssl_session_st *session = NULL;
+    open_scene(&scene, TLS_ASK_NOTHING);
+    for (int round = 0; round < 3 + TICKETS_PAST; round++) {
+        struct tls_stream *client = tls_stream_connect(scene.trust, "a.example", session);
+        struct tls_stream *server = tls_stream_accept(scene.server);
+        struct tls_facts facts;
+        int pair[2];
+        char got[10];
+        size_t n, length;
+        assert_int_equal(shake_both(client, server, MOST), TLS_DONE);
+        tls_stream_tell(server, &facts);
+        /* The first has none to resume; the last one's is sealed with a key that is gone. */
+        assert_int_equal(facts.is_resumed, round == 1);
+        assert_string_equal(facts.name, "a.example");
+        assert_string_equal(facts.version, "TLSv1.3");
+        open_pair(pair);
+        tls_stream_settle(client);
+        tls_stream_answer(server, &length);
+        assert_int_equal(length, 0);
+        assert_int_equal(tls_transport.read(pair[0], client, got, sizeof got, &n), IO_AGAIN);
+        struct ssl_session_st *given = tls_stream_take_session(client);
+        assert_non_null(given);
+        assert_null(tls_stream_take_session(client));
+        tls_session_free(session);
+        session = given;
+        tls_stream_free(client);
+        tls_stream_free(server);
+        close(pair[0]);
+        close(pair[1]);
+        if (round >= 1)
+            for (int i = 0; i <= TICKETS_PAST; i++)
+                assert_int_equal(tickets_rotate(&scene.tickets, NULL, 2), 0);
+    }
+    tls_session_free(session);
+    close_scene(&scene);
+}
+
+static void names_choose_certificates(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    static const struct {
+        const char *name;
+        size_t index;
+    } cases[] = {{"a.example", 0},  {"A.EXAMPLE", 0},   {"b.example", 1},
+                 {"B.Example.", 1}, {"x.c.example", 1}, {"y.x.c.example", 0},
+                 {"c.example", 0},  {"nobody", 0},      {"", 0},
+                 {"*.c.example", 1}};
+    open_scene(&scene, TLS_ASK_NOTHING);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(tls_server_choose(scene.server, cases[i].name), cases[i].index);
+    assert_int_equal(tls_server_choose(scene.server, NULL), 0);
+    close_scene(&scene);
+}
+
+static void who_is_asked_must_show_a_good_one(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    char reason[TLS_REASON_BYTES], subject[TLS_SUBJECT_BYTES], name[TLS_SUBJECT_BYTES];
+    open_scene(&scene, TLS_ASK_REQUIRED);
+    struct tls_stream *client = tls_stream_connect(scene.trust, "a.example", NULL);
+    struct tls_stream *server = tls_stream_accept(scene.server);
+    struct tls_facts facts;
+    assert_int_equal(shake_both(client, server, MOST), TLS_DONE);
+    tls_stream_tell(server, &facts);
+    assert_true(facts.has_certificate);
+    tls_stream_tell_client(server, subject, name);
+    assert_string_equal(subject, "CN=client");
+    assert_string_equal(name, "client");
+    tls_stream_free(client);
+    tls_stream_free(server);
+
+    struct tls_trust *bare = tls_trust_new(NULL, 0, reason);
+    assert_true(tls_stream_prepare(bare, NULL, reason));
+    client = tls_stream_connect(bare, "a.example", NULL);
+    server = tls_stream_accept(scene.server);
+    assert_int_equal(shake_both(client, server, MOST), TLS_FAILED);
+    assert_non_null(strstr(tls_stream_reason(server), "certificate"));
+    tls_stream_free(client);
+    tls_stream_free(server);
+    tls_trust_free(bare);
+    close_scene(&scene);
+}
+
+static void bad_parts_are_named(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    open_scene(&scene, TLS_ASK_NOTHING);
+    const struct tls_pair pairs[] = {scene.texts[0].pair,
+                                     {scene.texts[0].chain, scene.texts[1].key,
+                                      scene.texts[0].pair.chain_length,
+                                      scene.texts[1].pair.key_length}};
+    const struct {
+        struct tls_server_plan plan;
+        enum tls_server_part part;
+        const char *says;
+    } cases[] = {
+        {{.n_pairs = 2, .ciphers = ""}, TLS_PART_CERTIFICATE, "not that of the certificate"},
+        {{.n_pairs = 1, .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:NONE"},
+         TLS_PART_CIPHERS,
+         "knows no cipher \"NONE\""},
+        {{.n_pairs = 1,
+          .ciphers = "",
+          .ask = TLS_ASK_OPTIONAL,
+          .ca = (const unsigned char *)"x",
+          .ca_length = 1},
+         TLS_PART_CA,
+         "no certificates in PEM"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tls_server_plan plan = cases[i].plan;
+        struct tls_server_fault fault;
+        plan.service = "web";
+        plan.pairs = pairs;
+        plan.tickets = &scene.tickets;
+        assert_null(tls_server_new(&plan, &fault));
+        assert_int_equal(fault.part, cases[i].part);
+        if (strstr(fault.reason, cases[i].says) == NULL)
+            fail_msg("not %s but %s", cases[i].says, fault.reason);
+        if (fault.part == TLS_PART_CERTIFICATE)
+            assert_int_equal(fault.pair, 1);
+    }
+    close_scene(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_ends_talk_whatever_the_pieces),
+        cmocka_unit_test(an_end_without_a_word_is_a_reset),
+        cmocka_unit_test(what_came_with_the_handshake_is_read_first),
+        cmocka_unit_test(a_session_is_resumed_where_its_key_is_known),
+        cmocka_unit_test(names_choose_certificates),
+        cmocka_unit_test(who_is_asked_must_show_a_good_one),
+        cmocka_unit_test(bad_parts_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
