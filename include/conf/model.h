@@ -32,6 +32,7 @@ enum scheduler_kind {
 enum host_setting { HOST_SET_UP, HOST_SET_DRAIN, HOST_SET_DOWN };
 enum no_host_action { NO_HOST_CLOSE, NO_HOST_HOLD, NO_HOST_SORRY };
 enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
+enum starttls { STARTTLS_NO, STARTTLS_POSTGRES, STARTTLS_SMTP, STARTTLS_IMAP };
 enum tls_least { TLS_LEAST_1_2, TLS_LEAST_1_3 };
 enum client_verify { CLIENT_VERIFY_NONE, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_REQUIRED };
 enum host_tls { HOST_TLS_NO, HOST_TLS_YES, HOST_TLS_VERIFY };
@@ -146,7 +147,8 @@ struct model_listen {
     const char *interface; /* "" = any */
     int64_t backlog;       /* default 4096 */
     bool tls;
-    bool insecure; /* [admin] only */
+    enum starttls starttls; /* with tls: what is spoken in plain before it */
+    bool insecure;          /* [admin] only */
     struct addr_network
         *proxies;     /* who must begin with a PROXY header; nobody else may enter */
     size_t n_proxies; /* 0 = there are no headers */

@@ -41,7 +41,7 @@ enum phase opening_next(const struct conn *c, enum phase over);
  * Goes on with the phase that the connection is in.
  * PHASE_PROXY: reads the header (net/proxyproto), to the byte; the client has the address that it names, and enters as
  * that. The header counts in no figure of bytes.
- * PHASE_HANDSHAKE: see relay/handshake.
+ * PHASE_STARTTLS: see relay/negotiate. PHASE_HANDSHAKE: see relay/handshake.
  * PHASE_HELLO: reads until what a TLS client says first is whole, or it is none; all of it stays in client.wait, and counts
  * as the client's. What it names is kept in sni; then the first route that fits has its way.
  */

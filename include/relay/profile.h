@@ -19,6 +19,7 @@ enum profile_phase {
     PROFILE_ACCEPT,
     PROFILE_PROXY,
     PROFILE_HELLO,
+    PROFILE_STARTTLS,
     PROFILE_HANDSHAKE, /* moving its bytes: what costs time is done by other threads */
     PROFILE_QUEUE,
     PROFILE_CONNECT, /* choosing a host, too */
@@ -68,10 +69,11 @@ static inline void profile_enter(struct profile *profile, enum profile_phase pha
 static inline void profile_enter_phase(struct profile *profile, enum phase phase)
 {
     static const enum profile_phase phases[PHASES] = {
-        [PHASE_PROXY] = PROFILE_PROXY,         [PHASE_HELLO] = PROFILE_HELLO,
-        [PHASE_HANDSHAKE] = PROFILE_HANDSHAKE, [PHASE_QUEUE] = PROFILE_QUEUE,
-        [PHASE_CONNECT] = PROFILE_CONNECT,     [PHASE_RELAY] = PROFILE_RELAY,
-        [PHASE_CLOSING] = PROFILE_CLOSING,     [PHASE_SORRY] = PROFILE_SORRY,
+        [PHASE_PROXY] = PROFILE_PROXY,       [PHASE_HELLO] = PROFILE_HELLO,
+        [PHASE_STARTTLS] = PROFILE_STARTTLS, [PHASE_HANDSHAKE] = PROFILE_HANDSHAKE,
+        [PHASE_QUEUE] = PROFILE_QUEUE,       [PHASE_CONNECT] = PROFILE_CONNECT,
+        [PHASE_RELAY] = PROFILE_RELAY,       [PHASE_CLOSING] = PROFILE_CLOSING,
+        [PHASE_SORRY] = PROFILE_SORRY,
     };
     if (__builtin_expect(profile->is_on, false))
         profile_move(profile, phases[phase]);

@@ -7,6 +7,7 @@
 enum phase {
     PHASE_PROXY,
     PHASE_HELLO,
+    PHASE_STARTTLS,
     PHASE_HANDSHAKE,
     PHASE_QUEUE,
     PHASE_CONNECT,

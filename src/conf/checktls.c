@@ -47,6 +47,10 @@ void check_tls(const struct model_service *service, const struct conf_section *s
     const struct model_listen *listen = find_tls_listen(service);
     /* One that could not be read is a fault of its own. */
     bool has_line = store_find_line(section, ROW(certificates)) != NULL;
+    for (size_t i = 0; i < service->n_listens; i++)
+        if (service->listens[i].starttls != STARTTLS_NO && !service->listens[i].tls)
+            problems_add(problems, &service->listens[i].origin, section->title,
+                         ROW(listens)->key, "starttls needs the word tls beside it");
     if (listen == NULL) {
         warn_of_unused(section, problems);
         return;

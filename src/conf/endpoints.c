@@ -21,7 +21,7 @@ enum option_form {
     OPTION_NUMBER,
     OPTION_DURATION,
     OPTION_TEXT,
-    OPTION_STATE,
+    OPTION_WORD, /* one of words */
     OPTION_ADDRESS,
     OPTION_NETWORKS, /* of listens: accept_proxy */
     OPTION_LATER
@@ -34,14 +34,35 @@ struct option {
     size_t offset; /* of the field in the element */
     int64_t least, most,
         def; /* OPTION_NUMBER, OPTION_DURATION in ms; OPTION_TEXT: most bytes */
+    const char *const
+        *words; /* OPTION_WORD: by the value of the enum; NULL: not to be written */
+    size_t n_words;
 };
+#define WORDS(table) .words = (table), .n_words = sizeof(table) / sizeof((table)[0])
+
+static const char *const states[] = {
+    [HOST_SET_UP] = "up", [HOST_SET_DRAIN] = "drain", [HOST_SET_DOWN] = "down"};
+static const char *const starttlses[] = {[STARTTLS_NO] = NULL,
+                                         [STARTTLS_POSTGRES] = "postgres",
+                                         [STARTTLS_SMTP] = "smtp",
+                                         [STARTTLS_IMAP] = "imap"};
 
 static const struct option listen_options[] = {
-    {"backlog", OPTION_NUMBER, offsetof(struct model_listen, backlog), 1, 65535,
-     BACKLOG_DEFAULT},
-    {"interface", OPTION_TEXT, offsetof(struct model_listen, interface), 0, IFNAMSIZ - 1, 0},
+    {.name = "backlog",
+     .form = OPTION_NUMBER,
+     .offset = offsetof(struct model_listen, backlog),
+     .least = 1,
+     .most = 65535,
+     .def = BACKLOG_DEFAULT},
+    {.name = "interface",
+     .form = OPTION_TEXT,
+     .offset = offsetof(struct model_listen, interface),
+     .most = IFNAMSIZ - 1},
     {.name = "tls", .form = OPTION_FLAG, .offset = offsetof(struct model_listen, tls)},
-    {.name = "starttls", .form = OPTION_LATER},
+    {.name = "starttls",
+     .form = OPTION_WORD,
+     .offset = offsetof(struct model_listen, starttls),
+     WORDS(starttlses)},
     {.name = "accept_proxy", .form = OPTION_NETWORKS},
     {.name = "transparent", .form = OPTION_LATER},
     {.name = "mode", .form = OPTION_LATER},
@@ -53,11 +74,23 @@ static const struct option admin_options[] = {
      .offset = offsetof(struct model_listen, insecure)},
 };
 static const struct option host_options[] = {
-    {"weight", OPTION_NUMBER, offsetof(struct model_host, weight), 0, 256, 1},
-    {"max_connections", OPTION_NUMBER, offsetof(struct model_host, max_connections), 0,
-     10000000, 0},
-    {.name = "state", .form = OPTION_STATE, .offset = offsetof(struct model_host, state)},
-    {"slow_start", OPTION_DURATION, offsetof(struct model_host, slow_start_ms), 0, 86400000, 0},
+    {.name = "weight",
+     .form = OPTION_NUMBER,
+     .offset = offsetof(struct model_host, weight),
+     .most = 256,
+     .def = 1},
+    {.name = "max_connections",
+     .form = OPTION_NUMBER,
+     .offset = offsetof(struct model_host, max_connections),
+     .most = 10000000},
+    {.name = "state",
+     .form = OPTION_WORD,
+     .offset = offsetof(struct model_host, state),
+     WORDS(states)},
+    {.name = "slow_start",
+     .form = OPTION_DURATION,
+     .offset = offsetof(struct model_host, slow_start_ms),
+     .most = 86400000},
     {.name = "check",
      .form = OPTION_ADDRESS,
      .offset = offsetof(struct model_host, check_address)},
@@ -73,9 +106,6 @@ struct options {
         (table), sizeof(table) / sizeof((table)[0])                                            \
     }
 #define OPTIONS_MOST 16
-
-static const char *const states[] = {
-    [HOST_SET_UP] = "up", [HOST_SET_DRAIN] = "drain", [HOST_SET_DOWN] = "down"};
 
 /* ---- options ---- */
 
@@ -183,18 +213,23 @@ static void print_networks(struct text *out, const struct option *option,
     }
 }
 
-static bool store_state(struct value_context *context, const struct option *option,
-                        const char *given, unsigned char *field)
+/* All enums that are stored here have the size of this one. */
+static_assert(sizeof(enum host_setting) == sizeof(enum starttls), "fields of one size");
+
+static bool store_word(struct value_context *context, const struct option *option,
+                       const char *given, unsigned char *field)
 {
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        if (strcmp(given, states[i]) == 0) {
-            enum host_setting state = (enum host_setting)i;
-            memcpy(field, &state, sizeof state);
+    for (size_t i = 0; i < option->n_words; i++) {
+        if (option->words[i] != NULL && strcmp(given, option->words[i]) == 0) {
+            enum host_setting value = (enum host_setting)i;
+            memcpy(field, &value, sizeof value);
             return true;
         }
     }
-    text_printf(context->why, "%s=%.*s: must be one of up drain down", option->name,
-                SHOWN_BYTES, given);
+    text_printf(context->why, "%s=%.*s: must be one of", option->name, SHOWN_BYTES, given);
+    for (size_t i = 0; i < option->n_words; i++)
+        if (option->words[i] != NULL)
+            text_printf(context->why, " %s", option->words[i]);
     return false;
 }
 
@@ -208,8 +243,8 @@ static bool option_store(struct value_context *context, const struct option *opt
         return store_number(context, option, given, field);
     case OPTION_TEXT:
         return store_name(context, option, given, field);
-    case OPTION_STATE:
-        return store_state(context, option, given, field);
+    case OPTION_WORD:
+        return store_word(context, option, given, field);
     case OPTION_ADDRESS:
         return store_address(context, option, given, field);
     case OPTION_NETWORKS:
@@ -293,6 +328,7 @@ static void options_print(struct text *out, struct options options, const void *
         int64_t number;
         const char *text;
         bool truth;
+        enum host_setting word;
         switch (option->form) {
         case OPTION_NUMBER:
             memcpy(&number, field, sizeof number);
@@ -314,8 +350,12 @@ static void options_print(struct text *out, struct options options, const void *
         case OPTION_NETWORKS:
             print_networks(out, option, element);
             break;
+        case OPTION_WORD:
+            memcpy(&word, field, sizeof word);
+            if (word != 0)
+                text_printf(out, " %s=%s", option->name, option->words[word]);
+            break;
         case OPTION_DURATION:
-        case OPTION_STATE:
         case OPTION_ADDRESS:
             break; /* of hosts, whose lines are printed as written */
         case OPTION_LATER:

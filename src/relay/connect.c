@@ -16,7 +16,9 @@
 #include "relay/handshake.h"
 #include "relay/hostshake.h"
 #include "relay/prologue.h"
+#include "relay/reach.h"
 #include "relay/seek.h"
+#include "relay/tunnel.h"
 #include "relay/warm.h"
 
 /* After so many sends in a row that came too early, only every so many-th connection tries. */
@@ -57,7 +59,7 @@ static ssize_t send_first(const struct conn *c, int fd, const void *bytes, size_
     unsigned char prologue[PROLOGUE_MOST_BYTES];
     size_t n = prologue_write(c, prologue);
 
-    if (hostshake_is_wanted(c))
+    if (!reach_is_immediate(c))
         length = 0;
     struct iovec parts[] = {{prologue, n}, {(void *)(uintptr_t)bytes, length}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
@@ -121,7 +123,7 @@ static bool use_warm(struct conn *c, const void *bytes, size_t length, size_t *s
     int fd;
 
     while ((fd = warm_take(c)) >= 0) {
-        bool has_words = (length > 0 && !hostshake_is_wanted(c)) || prologue_is_wanted(c);
+        bool has_words = (length > 0 && reach_is_immediate(c)) || prologue_is_wanted(c);
         ssize_t n = has_words ? send_first(c, fd, bytes, length) : 0;
         if (n >= 0 || (errno == EAGAIN && !prologue_is_wanted(c))) {
             *sent = n > 0 ? (size_t)n : 0;
@@ -200,6 +202,8 @@ static void close_socket(struct conn *c)
         return;
     ev_io_stop(c->relay->loop, &c->host.watch);
     handshake_drop(c);
+    tunnel_drop(c->relay, &c->host);
+    c->awaits_welcome = false;
     conn_make_plain(&c->host);
     close(c->host.watch.fd);
     c->host.watch.fd = -1;

@@ -52,6 +52,7 @@ static void add_timers(struct text *out, const struct conn *c)
     switch (c->phase) {
     case PHASE_PROXY:
     case PHASE_HELLO:
+    case PHASE_STARTTLS:
     case PHASE_HANDSHAKE:
         add_timer(&timers, c, "handshake_timeout", c->since_ns, model->handshake_timeout_ms);
         break;

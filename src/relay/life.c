@@ -13,9 +13,9 @@
 #include "relay/ends.h"
 #include "relay/generation.h"
 #include "relay/handshake.h"
-#include "relay/hostshake.h"
 #include "relay/opening.h"
 #include "relay/queue.h"
+#include "relay/reach.h"
 #include "relay/report.h"
 #include "relay/seek.h"
 #include "relay/shake.h"
@@ -154,70 +154,69 @@ static void begin_relay(struct conn *c)
     settle(c, NULL);
 }
 
-/* error  an errno; TLS with it failed where there is a reason */
-static void next_host(struct conn *c, int error, const char *reason)
+static void next_host(struct conn *c, const struct reach_failure *failure)
 {
-    if (reason != NULL)
-        connect_fail_tls(c, reason);
+    if (failure->reason[0] != '\0')
+        connect_fail_tls(c, failure->reason);
     else
-        connect_fail(c, error);
+        connect_fail(c, failure->error);
     if (connect_may_retry(c))
         seek_kept(c);
     else
         life_end(c, OUTCOME_CONNECT_FAILED);
 }
 
-/* TLS with the host goes on, or is over. */
-static void hostshake_goes(struct conn *c, enum hostshake_verdict verdict, const char *reason)
+static void reach_goes(struct conn *c, enum reach_verdict verdict,
+                       const struct reach_failure *failure)
 {
-    if (verdict == HOSTSHAKE_DONE)
+    if (verdict == REACH_DONE)
         begin_relay(c);
-    else if (verdict == HOSTSHAKE_FAILED)
-        next_host(c, 0, reason);
+    else if (verdict == REACH_FAILED)
+        next_host(c, failure);
 }
 
 /* The host's socket is open. */
 static void reach(struct conn *c)
 {
-    char reason[HOSTSHAKE_REASON_BYTES];
+    struct reach_failure failure;
 
-    if (!hostshake_is_wanted(c)) {
-        begin_relay(c);
-        return;
+    if (!reach_is_immediate(c)) {
+        enter(c, PHASE_CONNECT);
+        early_watch(c);
     }
-    enter(c, PHASE_CONNECT);
-    early_watch(c);
-    hostshake_goes(c, hostshake_begin(c, reason), reason);
+    reach_goes(c, reach_begin(c, &failure), &failure);
 }
 
 void life_shaken(struct conn *c)
 {
-    char reason[HOSTSHAKE_REASON_BYTES];
+    struct reach_failure failure;
 
     if (c->phase == PHASE_HANDSHAKE)
         opening_goes(c, handshake_take(c));
     else
-        hostshake_goes(c, hostshake_take(c, reason), reason);
+        reach_goes(c, reach_step(c, true, &failure), &failure);
 }
 
 static void connect_ready(struct conn *c, struct half *half, int revents)
 {
-    char reason[HOSTSHAKE_REASON_BYTES];
+    struct reach_failure failure = {.reason = ""};
 
-    if (half->is_client)
+    if (half->is_client) {
         client_ready_early(c, revents);
-    else if (c->shake != NULL)
-        hostshake_goes(c, hostshake_step(c, reason), reason);
-    else if (connect_finish(c) == CONNECT_OPEN)
+    } else if (reach_is_under_way(c)) {
+        reach_goes(c, reach_step(c, false, &failure), &failure);
+    } else if (connect_finish(c) == CONNECT_OPEN) {
         reach(c);
-    else
-        next_host(c, errno, NULL);
+    } else {
+        failure.error = errno;
+        next_host(c, &failure);
+    }
 }
 
 static void connect_expired(struct conn *c)
 {
     if (!end_if_left(c))
-        next_host(c, ETIMEDOUT, NULL);
+        next_host(c, &(struct reach_failure){.error = ETIMEDOUT});
 }
 
 /*
@@ -444,6 +443,7 @@ static const struct {
 } phases[PHASES] = {
     [PHASE_PROXY] = {opening_due, opening_ready, opening_expired},
     [PHASE_HELLO] = {opening_due, opening_ready, opening_expired},
+    [PHASE_STARTTLS] = {opening_due, opening_ready, opening_expired},
     [PHASE_HANDSHAKE] = {opening_due, opening_ready, opening_expired},
     [PHASE_QUEUE] = {queue_due, queue_ready, queue_expired},
     [PHASE_CONNECT] = {due_connect, connect_ready, connect_expired},

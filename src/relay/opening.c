@@ -10,6 +10,7 @@
 #include "relay/early.h"
 #include "relay/generation.h"
 #include "relay/handshake.h"
+#include "relay/negotiate.h"
 #include "relay/traffic.h"
 #include "tls/hello.h"
 #include "tls/stream.h"
@@ -33,10 +34,12 @@ enum phase opening_first(const struct conn *c)
 
 enum phase opening_next(const struct conn *c, enum phase over)
 {
+    if (over == PHASE_STARTTLS)
+        return PHASE_HANDSHAKE;
     if (over != PHASE_PROXY)
         return PHASE_QUEUE;
     if (c->entrance->model->tls)
-        return PHASE_HANDSHAKE;
+        return c->entrance->model->starttls != STARTTLS_NO ? PHASE_STARTTLS : PHASE_HANDSHAKE;
     return c->service->looks_ahead ? PHASE_HELLO : PHASE_QUEUE;
 }
 
@@ -66,6 +69,7 @@ void opening_tell_late(const struct conn *c)
 {
     static const char *const what[PHASES] = {[PHASE_PROXY] = "PROXY header",
                                              [PHASE_HELLO] = "TLS hello",
+                                             [PHASE_STARTTLS] = "STARTTLS",
                                              [PHASE_HANDSHAKE] = "TLS handshake"};
     opening_refuse(c, what[c->phase], "not complete within handshake_timeout");
 }
@@ -256,6 +260,8 @@ static enum opening_verdict look_ahead(struct conn *c)
 
 enum opening_verdict opening_step(struct conn *c)
 {
+    if (c->phase == PHASE_STARTTLS)
+        return negotiate_step(c);
     if (c->phase == PHASE_HANDSHAKE)
         return handshake_step(c);
     return c->phase == PHASE_PROXY ? read_proxy(c) : look_ahead(c);

@@ -53,19 +53,13 @@ void profile_stop(struct profile *profile)
 void profile_print(struct text *out, const struct profile *profile)
 {
     static const char *const words[PROFILE_PHASES] = {
-        [PROFILE_LOOP] = "loop",
-        [PROFILE_ACCEPT] = "accept",
-        [PROFILE_PROXY] = "proxy",
-        [PROFILE_HELLO] = "hello",
-        [PROFILE_HANDSHAKE] = "handshake",
-        [PROFILE_QUEUE] = "queue",
-        [PROFILE_CONNECT] = "connect",
-        [PROFILE_RELAY] = "relay",
-        [PROFILE_CLOSING] = "closing",
-        [PROFILE_SORRY] = "sorry",
-        [PROFILE_LIMITS] = "limits",
-        [PROFILE_BELL] = "bell",
-        [PROFILE_LOG] = "log",
+        [PROFILE_LOOP] = "loop",         [PROFILE_ACCEPT] = "accept",
+        [PROFILE_PROXY] = "proxy",       [PROFILE_HELLO] = "hello",
+        [PROFILE_STARTTLS] = "starttls", [PROFILE_HANDSHAKE] = "handshake",
+        [PROFILE_QUEUE] = "queue",       [PROFILE_CONNECT] = "connect",
+        [PROFILE_RELAY] = "relay",       [PROFILE_CLOSING] = "closing",
+        [PROFILE_SORRY] = "sorry",       [PROFILE_LIMITS] = "limits",
+        [PROFILE_BELL] = "bell",         [PROFILE_LOG] = "log",
         [PROFILE_OTHER] = "other",
     };
     uint64_t whole_ns = profile->mark_ns - profile->since_ns;

@@ -292,7 +292,7 @@ LATER_GLOBAL = ["cache = /tmp", "locale = de"]
 LATER_SERVICE = [
     "protocol = udp",
     "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
-    "listen = 127.0.0.1:7998 starttls=postgres",
+
     "listen = 127.0.0.1:7998 transparent",
     "listen = unix:/tmp/x.sock", "listen = unix:@x", "listen = unix:/tmp/x.sock mode=0660",
 ]

@@ -164,7 +164,10 @@ static void two_ends_talk_whatever_the_pieces(void **state)
         assert_memory_equal(got, "hello", 5);
         assert_int_equal(tls_transport.needs(server) & TRANSPORT_HAS_BYTES, 0);
         assert_int_equal(tls_transport.shut(pair[0], client), IO_OK);
-        assert_int_equal(tls_transport.read(pair[1], server, got, sizeof got, &n), IO_EOF);
+        enum io end;
+        while ((end = tls_transport.read(pair[1], server, got, sizeof got, &n)) == IO_AGAIN)
+            ; /* after a short read it does not ask the socket once */
+        assert_int_equal(end, IO_EOF);
         assert_int_equal(tls_transport.write(pair[1], server, "answer", 6, &n), IO_OK);
         assert_int_equal(read_all(pair[0], client, got, sizeof got), 6);
         tls_transport.fini(client);
