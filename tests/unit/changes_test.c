@@ -242,7 +242,7 @@ static void counts_every_fault(void **state)
 {
     (void)state;
     eject(NOW);
-    host_note_reset(&segment, 0, HOST, "connection reset");
+    host_note_fault(&segment, 0, HOST, FAILURE_OTHER, "connection reset");
     host_note_success(&segment, 0, HOST, 1);
     assert_int_equal(row()->faults, 2);
 }
