@@ -146,7 +146,7 @@ static const struct directive rows[] = {
       .says = "Where the heading links to; empty is nowhere." },
 
     { SECTION_SERVICE, "listen", &value_listen, LIST(model_service, listens, n_listens), .is_required = true,
-      .says = "Address that clients connect to; *:PORT is both families. Options behind it: backlog=N (connections that may wait to be accepted), interface=NAME, accept_proxy=NETWORK,... (clients come through proxies in these networks, which must begin with a PROXY header, see PROXY PROTOCOL)." },
+      .says = "Address that clients connect to; *:PORT is both families. Options behind it: backlog=N (connections that may wait to be accepted), interface=NAME, tls (clients speak TLS, see TLS), starttls=postgres, smtp or imap (after they have asked for it in plain), accept_proxy=NETWORK,... (clients come through proxies in these networks, which must begin with a PROXY header, see PROXY PROTOCOL)." },
     { SECTION_SERVICE, "protocol", &value_word, FIELD(model_service, protocol), .def = "tcp", WORDS(protocols),
       .says = "What clients speak below the application." },
     { SECTION_SERVICE, "group", &value_reference, FIELD(model_service, group), .is_required = true, .reach = REACH_NEW_CONNECTIONS,

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -193,6 +194,8 @@ static bool begin_prepare(struct director *d, struct received *message)
     job->director = d;
     job->agreed.generation = message->head.generation;
     job->bundle_fd = channel_take_fd(message, &next);
+    if (has_keys) /* they are in this memory from now on: it goes to no core file, no debugger */
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     job->keys_fd = has_keys ? channel_take_fd(message, &next) : -1;
     job->written_fd = channel_take_fd(message, &next);
     if (task_submit(d->tasks, prepare, on_prepared, job) == 0)

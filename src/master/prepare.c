@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/log.h"
 #include "master/context.h"
@@ -53,6 +54,8 @@ static int take_rows(struct master *master, struct edition *edition, struct prob
 
 static int pack(struct edition *edition, struct problems *problems)
 {
+    if (bundle_has_keys(edition->model, KEY_OF_WORKERS | KEY_OF_DIRECTOR))
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no core file has them, no debugger */
     edition->bundle_fd = bundle_pack(edition->model, &edition->rows);
     if (edition->bundle_fd >= 0 && bundle_pack_all_keys(edition->model, &edition->keys) == 0)
         return 0;

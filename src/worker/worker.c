@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/counter.h"
@@ -108,6 +109,8 @@ static void begin_prepare(struct worker *w, struct received *message)
 
     if (message->n_fds != 1 + has_keys)
         return;
+    if (has_keys) /* they are in this memory from now on: it goes to no core file, no debugger */
+        (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     int bundle_fd = channel_take_fd(message, &next);
     int keys_fd = has_keys ? channel_take_fd(message, &next) : -1;
     if (preparing_begin(w->tasks, &place, bundle_fd, keys_fd, id, on_prepared, w) != 0)

@@ -18,6 +18,7 @@ import pytest
 from certificates import join, make_certificate, openssl
 from command import gaidaros
 from harness import SAN, connect, free_port, receive_all, rss_bytes, wait_until
+from test_https import memory_has
 from tlspeer import alert_of, common_name, hello_bytes, is_over, say, secure, trusting
 
 pytestmark = pytest.mark.san_subset
@@ -652,6 +653,24 @@ def test_a_renewed_certificate_touches_no_connection(daemon, host, authority):
     with secure(port, context, "a.example") as new:
         say(new)
     running.allow_errors("one.pem|reload failed")
+
+
+def test_keys_are_for_workers_alone(daemon, host, authority):
+    """And for no core file: what cannot be dumped belongs to root under /proc."""
+    join(authority / "whole.pem", authority / "one.pem", authority / "one.key")
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["whole.pem"]), workers=2)
+    with secure(port, name="a.example") as client:
+        say(client)
+    pids = running.worker_pids()
+    director, = set(running.pids()) - set(pids) - {running.pid}
+    assert {os.stat(f"/proc/{pid}/environ").st_uid for pid in pids} == {0}
+    if SAN:
+        return  # the sanitizers keep what was freed
+    key = (authority / "one.key").read_text().splitlines()[1].encode()
+    assert not memory_has(director, key)
+    assert not any(memory_has(pid, key) for pid in pids)  # OpenSSL has another form of it
+    assert memory_has(director, (authority / "one.pem").read_text().splitlines()[1].encode())
 
 
 BAD_FILES = {
