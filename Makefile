@@ -36,7 +36,7 @@ CC_fuzz         := clang
 # What each kind of target needs of Debian's packages; nothing is listed that is not used.
 PACKAGES_BUILD := gcc libc6-dev pkg-config libev-dev libinih-dev libmicrohttpd-dev libjansson-dev libcap-dev libcrypt-dev \
         libc-ares-dev libssl-dev
-PACKAGES_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist curl wrk nginx-light \
+PACKAGES_TEST  := libcmocka-dev sslscan testssl.sh python3 python3-pytest python3-pytest-xdist curl wrk nginx-light \
         libnginx-mod-stream haproxy redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
         chromium chromium-driver python3-selenium prometheus rsyslog rsyslog-pgsql zsh fish
 PACKAGES_LINT  := clang-format clang-tidy cppcheck man-db

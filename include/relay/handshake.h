@@ -3,7 +3,7 @@
 #ifndef RELAY_HANDSHAKE_H
 #define RELAY_HANDSHAKE_H
 
-#include "relay/opening.h"
+#include "relay/refusal.h"
 
 /*
  * Called when the client can be read or written. OPENING_MORE also while another thread is at it: relay.on_shaken tells

@@ -3,7 +3,7 @@
 #ifndef RELAY_NEGOTIATE_H
 #define RELAY_NEGOTIATE_H
 
-#include "relay/opening.h"
+#include "relay/refusal.h"
 
 /* Called when the client can be read, and once at the beginning: it may be owed a greeting. */
 enum opening_verdict negotiate_step(struct conn *c);

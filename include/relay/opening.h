@@ -4,6 +4,7 @@
 #define RELAY_OPENING_H
 
 #include "relay/conn.h"
+#include "relay/refusal.h"
 
 /* What a PROXY header told that is to be passed on. Owner: the connection. */
 struct proxied {
@@ -14,15 +15,6 @@ struct proxied {
 
 /* Whether it has a TLV of this type. */
 bool proxied_has(const struct proxied *proxied, uint8_t type);
-
-enum opening_verdict {
-    OPENING_MORE,    /* the client has more to say */
-    OPENING_DONE,    /* what it said behind its opening waits in client.wait */
-    OPENING_REFUSED, /* it was not as it must be: told to the log */
-    OPENING_LEFT,    /* the client has reset */
-    OPENING_DENIED,  /* who a header named may not enter */
-    OPENING_LIMITED  /* nor may he, for a limit; or memory is out */
-};
 
 /*
  * Whether the client may begin at its entrance: where headers are accepted, only a proxy that is
@@ -46,16 +38,6 @@ enum phase opening_next(const struct conn *c, enum phase over);
  * as the client's. What it names is kept in sni; then the first route that fits has its way.
  */
 enum opening_verdict opening_step(struct conn *c);
-
-/* Tells the log, within bounds, that what the client said was not as it must be. OPENING_REFUSED. */
-enum opening_verdict opening_refuse(const struct conn *c, const char *what, const char *why);
-
-/* What a TLS handshake has agreed on: the name is kept in sni, the first route that fits has its way. False when memory is out. */
-struct tls_facts;
-bool opening_route_by_facts(struct conn *c, const struct tls_facts *facts);
-
-/* Where routes need no look ahead: the first that fits, by source alone, has its way. */
-void opening_route_by_source(struct conn *c);
 
 /* When the opening must be over, whatever comes until then. */
 uint64_t opening_due(const struct conn *c);

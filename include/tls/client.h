@@ -29,8 +29,8 @@ struct ssl_ctx_st *tls_trust_context(const struct tls_trust *trust);
 /* A client's side that asks for name, as tls_client_new has it; NULL when memory is out. */
 struct ssl_st *tls_trust_open(const struct tls_trust *trust, const char *name);
 
-/* Why its handshake has failed. socket_error  an errno, or 0 */
-void tls_trust_explain(const struct tls_trust *trust, const struct ssl_st *ssl,
+/* Why its handshake has failed. socket_error  an errno, or 0. True when the certificate is to blame. */
+bool tls_trust_explain(const struct tls_trust *trust, const struct ssl_st *ssl,
                        int socket_error, char reason[TLS_REASON_BYTES]);
 
 /* One handshake. Owner: who made it. */

@@ -8,6 +8,7 @@
 #include "relay/early.h"
 #include "relay/generation.h"
 #include "relay/shake.h"
+#include "relay/signpost.h"
 
 /* For the access log, which has its line when the stream is gone. */
 static bool note_client(struct conn *c)
@@ -28,7 +29,7 @@ static enum opening_verdict finish(struct conn *c)
     c->client.in_bytes = 0;
     tls_stream_tell(c->client.io_state, &facts);
     counter_add(facts.is_resumed ? &shard->handshakes_resumed : &shard->handshakes_full, 1);
-    if (!opening_route_by_facts(c, &facts) || (facts.has_certificate && !note_client(c)))
+    if (!signpost_follow_facts(c, &facts) || (facts.has_certificate && !note_client(c)))
         return OPENING_LIMITED;
     switch (early_read(c)) {
     case EARLY_GOING:
@@ -49,7 +50,7 @@ static enum opening_verdict verdict_of(struct conn *c, enum shake_verdict verdic
     case SHAKE_DONE:
         return finish(c);
     case SHAKE_FAILED:
-        return opening_refuse(c, "TLS handshake", shake_reason(c));
+        return refusal_tell(c, "TLS handshake", shake_reason(c));
     case SHAKE_RESET:
     case SHAKE_LEFT:
         return OPENING_LEFT;

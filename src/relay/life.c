@@ -19,6 +19,7 @@
 #include "relay/report.h"
 #include "relay/seek.h"
 #include "relay/shake.h"
+#include "relay/signpost.h"
 #include "relay/sorry.h"
 #include "relay/sweep.h"
 #include "relay/traffic.h"
@@ -59,7 +60,7 @@ static void open_on(struct conn *c, enum phase phase)
 {
     if (phase == PHASE_QUEUE) {
         if (!c->service->looks_ahead)
-            opening_route_by_source(c);
+            signpost_point(c, NULL);
         seek_kept(c);
         return;
     }
@@ -514,7 +515,7 @@ void life_start(struct relay *relay, const struct life_arrival *arrival)
         open_on(c, opening);
         return;
     }
-    opening_route_by_source(c);
+    signpost_point(c, NULL);
     if (early_take(c, &length) == EARLY_RESET)
         life_end(c, OUTCOME_CLIENT_RESET);
     else

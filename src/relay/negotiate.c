@@ -60,7 +60,7 @@ static enum opening_verdict take_all(struct conn *c, struct text *answer)
         if (verdict == STARTTLS_MORE && used > 0 && ++c->n_said >= STARTTLS_COMMANDS_MOST)
             why = "too many commands before TLS";
         if (why != NULL)
-            return opening_refuse(c, "STARTTLS", why);
+            return refusal_tell(c, "STARTTLS", why);
         if (verdict == STARTTLS_BEGINS)
             return OPENING_DONE;
         if (verdict == STARTTLS_ENDS)

@@ -11,9 +11,10 @@
 #include "relay/generation.h"
 #include "relay/handshake.h"
 #include "relay/negotiate.h"
+#include "relay/refusal.h"
+#include "relay/signpost.h"
 #include "relay/traffic.h"
 #include "tls/hello.h"
-#include "tls/stream.h"
 
 /* ---- the order of the phases ---- */
 
@@ -50,28 +51,13 @@ uint64_t opening_due(const struct conn *c)
 
 /* ---- what goes to the log ---- */
 
-enum opening_verdict opening_refuse(const struct conn *c, const char *what, const char *why)
-{
-    struct addr client;
-    char printed[ADDR_TEXT_BYTES];
-    uint64_t unshown = 0;
-
-    if (!log_limit_pass(&c->service->refusals, c->relay->now_ns, &unshown))
-        return OPENING_REFUSED;
-    admit_read_client(c, &client);
-    log_warning("service %s: client %s is refused: %s: %s (%llu more not shown)",
-                c->service->model->name, addr_print(printed, &client), what, why,
-                (unsigned long long)unshown);
-    return OPENING_REFUSED;
-}
-
 void opening_tell_late(const struct conn *c)
 {
     static const char *const what[PHASES] = {[PHASE_PROXY] = "PROXY header",
                                              [PHASE_HELLO] = "TLS hello",
                                              [PHASE_STARTTLS] = "STARTTLS",
                                              [PHASE_HANDSHAKE] = "TLS handshake"};
-    opening_refuse(c, what[c->phase], "not complete within handshake_timeout");
+    refusal_tell(c, what[c->phase], "not complete within handshake_timeout");
 }
 
 /* ---- PROXY header ---- */
@@ -136,7 +122,7 @@ static enum opening_verdict read_proxy(struct conn *c)
         return OPENING_MORE;
     case IO_EOF:
         client->eof = true;
-        return opening_refuse(c, "PROXY header", "the client ended before it was complete");
+        return refusal_tell(c, "PROXY header", "the client ended before it was complete");
     case IO_ERROR:
         return OPENING_LEFT;
     }
@@ -150,69 +136,10 @@ static enum opening_verdict read_proxy(struct conn *c)
     case PROXYPROTO_INVALID:
         break;
     }
-    return opening_refuse(c, "PROXY header", header.reason);
+    return refusal_tell(c, "PROXY header", header.reason);
 }
 
-/* ---- routes ---- */
-
-static bool fits(const struct model_route *route, const struct hello *hello,
-                 const struct addr *client)
-{
-    switch (route->kind) {
-    case ROUTE_SNI:
-        return hello != NULL && hello_matches(route->word, hello->name);
-    case ROUTE_ALPN:
-        return hello != NULL && hello_offers(hello, route->word);
-    case ROUTE_SOURCE:
-        return addr_network_has(&route->network, client);
-    }
-    return false;
-}
-
-/* hello  NULL: there is none to look at */
-static void route(struct conn *c, const struct hello *hello)
-{
-    const struct model_service *model = c->service->model;
-    struct addr client;
-
-    if (model->n_routes == 0)
-        return;
-    admit_read_client(c, &client);
-    for (size_t i = 0; i < model->n_routes; i++) {
-        if (!fits(&model->routes[i], hello, &client))
-            continue;
-        c->way = &c->service->ways[model->routes[i].place];
-        c->is_routed = true;
-        return;
-    }
-}
-
-void opening_route_by_source(struct conn *c)
-{
-    route(c, NULL);
-}
-
-static bool take_hello(struct conn *c, const struct hello *hello)
-{
-    if (hello->name[0] != '\0' && (c->sni = strdup(hello->name)) == NULL)
-        return false;
-    route(c, hello);
-    return true;
-}
-
-bool opening_route_by_facts(struct conn *c, const struct tls_facts *facts)
-{
-    unsigned char protocol[1 + UINT8_MAX];
-    struct hello hello = {.protocols = protocol};
-
-    hello_plain_name(facts->name, hello.name);
-    if (facts->protocol_length > 0 && facts->protocol_length <= UINT8_MAX) {
-        protocol[0] = (unsigned char)facts->protocol_length;
-        memcpy(protocol + 1, facts->protocol, facts->protocol_length);
-        hello.protocols_length = 1 + facts->protocol_length;
-    }
-    return take_hello(c, &hello);
-}
+/* ---- look ahead ---- */
 
 static enum opening_verdict look(struct conn *c)
 {
@@ -223,12 +150,12 @@ static enum opening_verdict look(struct conn *c)
     case HELLO_MORE:
         return OPENING_MORE;
     case HELLO_DONE:
-        return take_hello(c, &hello) ? OPENING_DONE : OPENING_LIMITED;
+        return signpost_follow(c, &hello) ? OPENING_DONE : OPENING_LIMITED;
     case HELLO_NONE:
     case HELLO_BAD:
         break;
     }
-    route(c, NULL);
+    signpost_point(c, NULL);
     return OPENING_DONE;
 }
 
@@ -252,7 +179,7 @@ static enum opening_verdict look_ahead(struct conn *c)
     /* Who has ended says no more, and what is beyond the buffer is not read: what there is goes on as it is. */
     bool is_all = c->client.eof || buffer_room(&c->client.wait, &c->relay->buffers) == 0;
     if (verdict == OPENING_MORE && is_all) {
-        route(c, NULL);
+        signpost_point(c, NULL);
         return OPENING_DONE;
     }
     return verdict;

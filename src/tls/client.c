@@ -199,21 +199,23 @@ static const char *blame_protocol(unsigned long error, int socket_error)
     return words != NULL ? words : "failed";
 }
 
-void tls_trust_explain(const struct tls_trust *trust, const SSL *ssl, int socket_error,
+bool tls_trust_explain(const struct tls_trust *trust, const SSL *ssl, int socket_error,
                        char reason[TLS_REASON_BYTES])
 {
     const char *certificate = blame_certificate(trust, ssl);
-    if (certificate != NULL)
-        snprintf(reason, TLS_REASON_BYTES, "%s", certificate);
-    else
-        snprintf(reason, TLS_REASON_BYTES, "TLS: %s",
-                 blame_protocol(ERR_peek_error(), socket_error));
+    snprintf(reason, TLS_REASON_BYTES, "%s",
+             certificate != NULL ? certificate
+                                 : blame_protocol(ERR_peek_error(), socket_error));
     ERR_clear_error();
+    return certificate != NULL;
 }
 
 static enum tls_step fail(struct tls_client *client, int socket_error)
 {
-    tls_trust_explain(client->trust, client->ssl, socket_error, client->reason);
+    char reason[TLS_REASON_BYTES];
+    bool is_certificate = tls_trust_explain(client->trust, client->ssl, socket_error, reason);
+    snprintf(client->reason, sizeof client->reason, "%s%.*s",
+             is_certificate ? "" : "TLS: ", TLS_REASON_BYTES - 6, reason);
     return TLS_FAILED;
 }
 

@@ -262,7 +262,7 @@ static void note_reason(struct tls_stream *stream)
 {
     char reason[TLS_REASON_BYTES];
     if (stream->trust != NULL) {
-        tls_trust_explain(stream->trust, stream->ssl, 0, reason);
+        (void)tls_trust_explain(stream->trust, stream->ssl, 0, reason);
         stream->reason = strdup(reason);
         return;
     }

@@ -68,6 +68,7 @@ def test_a_new_start_succeeds_at_once_beside_the_orphans_of_a_killed_master(orph
     orphans = first.pids()
     (director,) = children(first, "director")
     os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: not process_alive(first.pid), what="the master to be gone")
     began = time.monotonic()
     start_in_its_place(second, director)
     assert time.monotonic() - began < (10 if SAN else 3)

@@ -255,7 +255,8 @@ def test_hosts_see_their_clients_addresses(daemon, mirror):
     assert capabilities(director)["Prm"] == capabilities(director)["Eff"] == 0
     # A worker that is replaced gets it, too.
     os.kill(workers[0], signal.SIGKILL)
-    harness.wait_until(lambda: len(set(d.worker_pids()) - {0, *workers}) == 1, what="a new worker")
+    harness.wait_until(lambda: len(set(d.worker_pids()) - {0, *workers}) == 1 and
+                       all(row["state"] == "up" for row in d.running()["workers"]), what="a new worker")
     assert [capabilities(pid)["Eff"] for pid in d.worker_pids()] == [NET_RAW] * 2
     for n in range(51, 61):
         assert seen_from(address, f"127.0.0.{n}") == f"127.0.0.{n}"

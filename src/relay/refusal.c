@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What the log hears of clients whose opening was not as it must be. */
+#include "relay/refusal.h"
+
+#include "relay/admit.h"
+#include "relay/generation.h"
+
+enum opening_verdict refusal_tell(const struct conn *c, const char *what, const char *why)
+{
+    struct addr client;
+    char printed[ADDR_TEXT_BYTES];
+    uint64_t unshown = 0;
+
+    if (!log_limit_pass(&c->service->refusals, c->relay->now_ns, &unshown))
+        return OPENING_REFUSED;
+    admit_read_client(c, &client);
+    log_warning("service %s: client %s is refused: %s: %s (%llu more not shown)",
+                c->service->model->name, addr_print(printed, &client), what, why,
+                (unsigned long long)unshown);
+    return OPENING_REFUSED;
+}
