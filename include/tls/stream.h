@@ -8,7 +8,7 @@
 
 #include "net/transport.h"
 #include "tls/client.h"
-#include "tls/server.h"
+#include "tls/serverside.h"
 
 /*
  * How it is used. The loop feeds what the socket gives, somebody calls tls_stream_shake (any

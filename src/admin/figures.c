@@ -251,8 +251,8 @@ static void expiry_left(const struct view *view, const struct figure *figure, si
 {
     const struct status *status = view->status;
     add_number(view, figure, i,
-               (double)(status->expiries->at[i].expires_s -
-                        status->wall_ns / (int64_t)CLOCK_NS_PER_S));
+               (double)status->expiries->at[i].expires_s -
+                   (double)status->wall_ns / (double)CLOCK_NS_PER_S);
 }
 
 static void worker_lag(const struct view *view, const struct figure *figure, size_t i)

@@ -8,7 +8,7 @@
 
 #include "relay/origination.h"
 #include "relay/termination.h"
-#include "tls/server.h"
+#include "tls/serverside.h"
 #include "tls/stream.h"
 
 static int compare_numbers(const void *a, const void *b, void *argument)

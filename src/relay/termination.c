@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "conf/directives.h"
 #include "conf/store.h"
-#include "tls/server.h"
+#include "tls/serverside.h"
 
 #define ROW(member) DIRECTIVE_OF(SECTION_SERVICE, model_service, member)
 

@@ -361,7 +361,8 @@ class TestAudits:
                        stdin=subprocess.DEVNULL)
         rows = json.loads(found.read_text())
         assert len(rows) > 30, rows
-        bad = [row for row in rows if row["severity"] not in ("OK", "INFO")]
+        about_us = [row for row in rows if row["id"] not in ("engine_problem", "service")]  # its own OpenSSL; no HTTP here
+        bad = [row for row in about_us if row["severity"] not in ("OK", "INFO")]
         assert not bad, bad
 
 
@@ -570,8 +571,8 @@ def test_when_certificates_end_is_told(daemon, host, authority):
     day = 86400
     assert 2 * day < told["whole.pem"]["left_s"] <= 3 * day and 9 * day < told["one.pem"]["left_s"] <= 10 * day
     figures = running.http("GET", "/metrics").text
-    left, = re.findall(r'gaidaros_expiry_seconds\{section="service web",key="certificate",file="[^"]*whole\.pem"\} (\d+)', figures)
-    assert abs(int(left) - told["whole.pem"]["left_s"]) < 60
+    left, = re.findall(r'gaidaros_expiry_seconds\{section="service web",key="certificate",file="[^"]*whole\.pem"\} ([\d.]+)', figures)
+    assert abs(float(left) - told["whole.pem"]["left_s"]) < 60
     page = running.http("GET", "/").text
     assert re.search(r'class="expiry soon">[^<]*whole\.pem ends in <b>[23] d<', page), re.findall("expiry.*", page)
     assert "PRIVATE" not in page

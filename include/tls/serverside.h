@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a service shows and asks of TLS clients: certificates by name, versions, ciphers, tickets. */
-#ifndef TLS_SERVER_H
-#define TLS_SERVER_H
+#ifndef TLS_SERVERSIDE_H
+#define TLS_SERVERSIDE_H
 
 #include <stdbool.h>
 #include <stddef.h>

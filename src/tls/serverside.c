@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a service shows and asks of TLS clients: certificates by name, versions, ciphers, tickets. */
-#include "tls/server.h"
+#include "tls/serverside.h"
 
 #include <limits.h>
 #include <stdio.h>
