@@ -40,7 +40,7 @@ PACKAGES_TEST  := libcmocka-dev python3 python3-pytest python3-pytest-xdist curl
         libnginx-mod-stream haproxy redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
         chromium chromium-driver python3-selenium prometheus rsyslog rsyslog-pgsql zsh fish
 PACKAGES_LINT  := clang-format clang-tidy cppcheck man-db
-PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream
+PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream hitch openssl linux-perf
 PACKAGES_FUZZ  := clang libclang-rt-14-dev
 
 LIB_SRC  := $(sort $(wildcard $(ROOMS:%=src/%/*.c)))
@@ -59,6 +59,8 @@ TOOL_SRC    := $(sort $(wildcard tests/tools/*.c))
 TOOL_SHARED := $(patsubst %.h,%.c,$(wildcard tests/tools/*.h))
 TOOLS       := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out $(TOOL_SHARED),$(TOOL_SRC)))
 BENCHES     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*_bench.c)))
+# The bench's load client for TLS: all of tests/bench that is no micro bench.
+TLSLOAD_SRC := $(filter-out %_bench.c,$(sort $(wildcard tests/bench/*.c)))
 FUZZERS     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 
 # A make of its own for what comes after the packages are there: on all cores, unless told otherwise.
@@ -73,7 +75,7 @@ hooks: $(BUILD)/hooks/gaidaros
 units: $(UNITS)
 tools: $(TOOLS)
 demo: $(BUILD)/demo
-benches: $(BENCHES)
+benches: $(BENCHES) $(BUILD)/bench/tlsload
 fuzzers: $(FUZZERS)
 
 define VARIANT
@@ -111,6 +113,10 @@ $(BUILD)/unit/%_test: $(BUILD)/obj/san/tests/unit/%_test.o $(UNIT_RIG:%.c=$(BUIL
 $(BUILD)/tools/%: $(BUILD)/obj/release/tests/tools/%.o $(TOOL_SHARED:%.c=$(BUILD)/obj/release/%.o)
 	@mkdir -p $(@D)
 	$(call TELL,link $@)$(CC) $(LDFLAGS_release) $(LDFLAGS) -o $@ $^ -lm -pthread
+
+$(BUILD)/bench/tlsload: $(TLSLOAD_SRC:%.c=$(BUILD)/obj/release/%.o) $(BUILD)/obj/release/tests/tools/kit.o
+	@mkdir -p $(@D)
+	$(call TELL,link $@)$(CC) $(LDFLAGS_release) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -pthread
 
 # --- setting up, running, testing -----------------------------------------------------------
 
