@@ -150,9 +150,14 @@ soak: deps-build deps-test
 	@$(AGAIN) all san hooks units tools demo
 	@BUILD=$(BUILD) $(PYTHON) tests/tools/check.py --soak
 
+# MODE=plain or MODE=tls runs one of them.
+MODE ?= plain tls
+BENCH_plain := tests/bench/run.py
+BENCH_tls   := tests/bench/tls.py
 bench: deps-build deps-bench
 	@$(AGAIN) all tools benches
-	@BUILD=$(BUILD) $(PYTHON) tests/bench/run.py
+	@for bench in $(foreach mode,$(MODE),$(or $(BENCH_$(mode)),$(error MODE is plain or tls, not $(mode)))); do \
+	    BUILD=$(BUILD) $(PYTHON) $$bench || exit; done
 
 FUZZ_TIME ?= 60
 fuzz: deps-build deps-fuzz
@@ -255,7 +260,7 @@ help:
 	@echo 'make check       install what is missing, build, run all tests; last line: N passed, N failed'
 	@echo 'make lint        layers, headers, formatting, clang-tidy, cppcheck, gcc -fanalyzer, manual'
 	@echo 'make soak        the long tests'
-	@echo 'make bench       cost per connection, request and GB, beside haproxy and nginx'
+	@echo 'make bench       cost per connection, request and GB, beside haproxy and nginx (MODE=plain), over TLS (MODE=tls)'
 	@echo 'make fuzz        fuzz every parser of foreign bytes (FUZZ_TIME=60 seconds each)'
 	@echo 'make deps        install the Debian packages that all of these need'
 	@echo 'make install     into PREFIX=/usr/local below DESTDIR; keeps an existing /etc/gaidaros/gaidaros.conf'

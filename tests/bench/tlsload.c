@@ -194,7 +194,7 @@ static void mode_flood(const struct options *o)
     uint64_t begin_ns = kit_now_ns();
     pthread_t thread;
     int error = pthread_create(&thread, NULL, beat_main, &beat);
-    /* What is measured is the server's delay, not ours: the requests' thread goes first. */
+    /* What is measured is the server's delay, not ours: requests and host go first. */
     if (error || setpriority(PRIO_PROCESS, 0, 19) < 0) {
         tls_run_fault("cannot begin the requests: %s", strerror(error ? error : errno));
     }
