@@ -38,6 +38,7 @@ FLOOD_PER_S = int(os.environ.get("BENCH_FLOOD", "500"))
 FLOOD_S = 2
 FLOOD_PARALLEL = 8
 FLOOD_GAP_US = 2000
+SAMPLED = 3
 CRYPTO = ("libcrypto.so", "libssl.so")
 
 # Neither haproxy 2.6 nor hitch can be told the number of tickets; OpenSSL can, for all that do not say it themselves.
@@ -373,6 +374,8 @@ def outside(proxies):
     shares = {}
     for what, _, purpose, mode, options, *_ in MEASURES:
         shares[what] = dict.fromkeys(proxies[purpose])
+        # The more samples, the surer the share.
+        options = {word: SAMPLED * value if word == "count" else value for word, value in options.items()}
         for name, proxy in proxies[purpose].items() if shutil.which("perf") else ():
             with Load(proxy, mode, options) as load:
                 perf = Perf(proxy)
