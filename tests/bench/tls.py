@@ -456,6 +456,8 @@ def start(hosts, folder, running):
             running.append(proxy)
             proxy.start()
             proxies[purpose][name] = proxy
+    if not proxies["echo"]:
+        raise RuntimeError("nothing is there that could be measured")
     return proxies
 
 
