@@ -40,7 +40,7 @@ PACKAGES_TEST  := libcmocka-dev sslscan testssl.sh python3 python3-pytest python
         libnginx-mod-stream haproxy redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
         chromium chromium-driver python3-selenium prometheus rsyslog rsyslog-pgsql zsh fish
 PACKAGES_LINT  := clang-format clang-tidy cppcheck man-db
-PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream
+PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream hitch openssl linux-perf
 PACKAGES_FUZZ  := clang libclang-rt-14-dev
 
 LIB_SRC  := $(sort $(wildcard $(ROOMS:%=src/%/*.c)))
@@ -59,6 +59,8 @@ TOOL_SRC    := $(sort $(wildcard tests/tools/*.c))
 TOOL_SHARED := $(patsubst %.h,%.c,$(wildcard tests/tools/*.h))
 TOOLS       := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out $(TOOL_SHARED),$(TOOL_SRC)))
 BENCHES     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*_bench.c)))
+# The bench's load client for TLS: all of tests/bench that is no micro bench.
+TLSLOAD_SRC := $(filter-out %_bench.c,$(sort $(wildcard tests/bench/*.c)))
 FUZZERS     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 
 # A make of its own for what comes after the packages are there: on all cores, unless told otherwise.
@@ -73,7 +75,7 @@ hooks: $(BUILD)/hooks/gaidaros
 units: $(UNITS)
 tools: $(TOOLS)
 demo: $(BUILD)/demo
-benches: $(BENCHES)
+benches: $(BENCHES) $(BUILD)/bench/tlsload
 fuzzers: $(FUZZERS)
 
 define VARIANT
@@ -112,6 +114,10 @@ $(BUILD)/tools/%: $(BUILD)/obj/release/tests/tools/%.o $(TOOL_SHARED:%.c=$(BUILD
 	@mkdir -p $(@D)
 	$(call TELL,link $@)$(CC) $(LDFLAGS_release) $(LDFLAGS) -o $@ $^ -lm -pthread
 
+$(BUILD)/bench/tlsload: $(TLSLOAD_SRC:%.c=$(BUILD)/obj/release/%.o) $(BUILD)/obj/release/tests/tools/kit.o
+	@mkdir -p $(@D)
+	$(call TELL,link $@)$(CC) $(LDFLAGS_release) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -pthread
+
 # --- setting up, running, testing -----------------------------------------------------------
 
 deps: deps-build deps-test deps-lint deps-bench deps-fuzz
@@ -144,9 +150,14 @@ soak: deps-build deps-test
 	@$(AGAIN) all san hooks units tools demo
 	@BUILD=$(BUILD) $(PYTHON) tests/tools/check.py --soak
 
+# MODE=plain or MODE=tls runs one of them.
+MODE ?= plain tls
+BENCH_plain := tests/bench/run.py
+BENCH_tls   := tests/bench/tls.py
 bench: deps-build deps-bench
 	@$(AGAIN) all tools benches
-	@BUILD=$(BUILD) $(PYTHON) tests/bench/run.py
+	@for bench in $(foreach mode,$(MODE),$(or $(BENCH_$(mode)),$(error MODE is plain or tls, not $(mode)))); do \
+	    BUILD=$(BUILD) $(PYTHON) $$bench || exit; done
 
 FUZZ_TIME ?= 60
 fuzz: deps-build deps-fuzz
@@ -249,7 +260,7 @@ help:
 	@echo 'make check       install what is missing, build, run all tests; last line: N passed, N failed'
 	@echo 'make lint        layers, headers, formatting, clang-tidy, cppcheck, gcc -fanalyzer, manual'
 	@echo 'make soak        the long tests'
-	@echo 'make bench       cost per connection, request and GB, beside haproxy and nginx'
+	@echo 'make bench       cost per connection, request and GB, beside haproxy and nginx (MODE=plain), over TLS (MODE=tls)'
 	@echo 'make fuzz        fuzz every parser of foreign bytes (FUZZ_TIME=60 seconds each)'
 	@echo 'make deps        install the Debian packages that all of these need'
 	@echo 'make install     into PREFIX=/usr/local below DESTDIR; keeps an existing /etc/gaidaros/gaidaros.conf'
