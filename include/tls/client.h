@@ -40,6 +40,7 @@ enum tls_step {
     TLS_DONE,
     TLS_WANTS_READ,  /* call again when the socket can be read */
     TLS_WANTS_WRITE, /* or written */
+    TLS_COMPUTES,    /* a stream of a server: the private key is needed now */
     TLS_FAILED       /* see tls_client_reason */
 };
 

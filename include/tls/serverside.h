@@ -57,6 +57,10 @@ int64_t tls_server_expires(const struct tls_server *server, size_t pair);
 /* For tls/stream alone. */
 struct ssl_ctx_st *tls_server_context(const struct tls_server *server);
 
+/* For tls/stream alone: shows what the client has asked for. False when memory is out. */
+struct ssl_st;
+bool tls_server_pick(const struct tls_server *server, struct ssl_st *ssl);
+
 /* Which of the certificates a client gets that asks for this name; for tests. The first of them where several would do. */
 size_t tls_server_choose(const struct tls_server *server, const char *name);
 

@@ -52,12 +52,15 @@ void tls_stream_free(struct tls_stream *stream);
 /* Adds bytes that came from the other side; false when memory is out. */
 bool tls_stream_feed(struct tls_stream *stream, const void *bytes, size_t length);
 
-/* Goes on with what was fed; TLS_WANTS_WRITE is not returned. */
-enum tls_step tls_stream_shake(struct tls_stream *stream);
+/*
+ * Goes on with what was fed; TLS_WANTS_WRITE is not returned.
+ * may_compute  false: a server's side stops with TLS_COMPUTES where it would need its private key, and a call with true goes on
+ */
+enum tls_step tls_stream_shake(struct tls_stream *stream, bool may_compute);
 
 /*
- * Whether the next step is so small that handing it to another thread would cost more: the last flight of a TLS 1.3
- * client that shows no certificate.
+ * Whether the next step, as far as it goes without the private key, is so small that handing it to another thread would
+ * cost more: a first one, which also takes up sessions, and the last flight of a client that shows no certificate now.
  */
 bool tls_stream_is_light(const struct tls_stream *stream);
 

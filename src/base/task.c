@@ -165,8 +165,8 @@ int task_submit(struct task_threads *threads, task_run *run, task_done *done, vo
     *job = (struct job){.run = run, .done = done, .argument = argument};
     pthread_mutex_lock(&threads->lock);
     list_append(&threads->queued, &job->node);
-    pthread_cond_signal(&threads->wake);
     pthread_mutex_unlock(&threads->lock);
+    pthread_cond_signal(&threads->wake); /* whoever wakes finds the lock free */
     return 0;
 }
 

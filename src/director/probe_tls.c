@@ -19,6 +19,7 @@ static enum probe_verdict go_on(struct probe *probe)
     case TLS_DONE:
         tls_client_close(client);
         return PROBE_GOOD;
+    case TLS_COMPUTES: /* of servers alone */
     case TLS_FAILED:
         break;
     }

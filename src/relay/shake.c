@@ -35,7 +35,7 @@ static void run(void *argument)
     struct shake *shake = argument;
     if (atomic_load_explicit(&shake->is_dropped, memory_order_relaxed))
         return;
-    shake->step = tls_stream_shake(shake->stream);
+    shake->step = tls_stream_shake(shake->stream, true);
 }
 
 /* ---- on the loop ---- */
@@ -208,9 +208,9 @@ static enum shake_verdict finish(struct conn *c)
 static enum shake_verdict run_next(struct shake *shake)
 {
     shake->begins = false;
-    if (!tls_stream_is_light(shake->stream))
+    if (shake->step == TLS_COMPUTES || !tls_stream_is_light(shake->stream))
         return hand_out(shake) ? SHAKE_MORE : SHAKE_REFUSED;
-    shake->step = tls_stream_shake(shake->stream);
+    shake->step = tls_stream_shake(shake->stream, false);
     return SHAKE_DONE;
 }
 
@@ -232,7 +232,7 @@ static enum shake_verdict go_on(struct conn *c)
             return SHAKE_REFUSED;
         if (shake->step == TLS_DONE)
             return finish(c);
-        if (!has_more && !shake->begins)
+        if (!has_more && !shake->begins && shake->step != TLS_COMPUTES)
             return shake->has_ended ? SHAKE_FAILED : SHAKE_MORE;
         enum shake_verdict verdict = run_next(shake);
         if (verdict != SHAKE_DONE)

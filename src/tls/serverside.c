@@ -36,13 +36,6 @@ struct tls_server {
 
 /* ---- certificates ---- */
 
-/* The handshake has read what the client asks for. */
-static int on_certificate(SSL *ssl, void *argument)
-{
-    const struct tls_server *server = argument;
-    return shown_pick(server->shown, ssl) ? 1 : 0;
-}
-
 /* Says that the name was understood, so that OpenSSL keeps it with the session. */
 static int on_name(SSL *ssl, int *alert, void *argument)
 {
@@ -71,8 +64,6 @@ static bool take_certificates(struct tls_server *server, const struct tls_server
         fault->part = TLS_PART_CERTIFICATE;
         return false;
     }
-    if (shown_has_choice(server->shown))
-        SSL_CTX_set_cert_cb(server->context, on_certificate, server);
     SSL_CTX_set_tlsext_servername_callback(server->context, on_name);
     return true;
 }
@@ -304,6 +295,11 @@ void tls_server_free(struct tls_server *server)
 SSL_CTX *tls_server_context(const struct tls_server *server)
 {
     return server->context;
+}
+
+bool tls_server_pick(const struct tls_server *server, SSL *ssl)
+{
+    return !shown_has_choice(server->shown) || shown_pick(server->shown, ssl);
 }
 
 int64_t tls_server_expires(const struct tls_server *server, size_t pair)

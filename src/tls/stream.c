@@ -21,14 +21,17 @@ enum { EMPTY_RECORDS_MOST = 64 };
 
 struct tls_stream {
     SSL *ssl;
-    const struct tls_trust *trust; /* of a client's side, until the handshake is over */
-    SSL_SESSION *session;          /* that the server gave; owned, or NULL */
+    const struct tls_trust *trust;   /* of a client's side, until the handshake is over */
+    const struct tls_server *server; /* of a server's side, likewise */
+    SSL_SESSION *session;            /* that the server gave; owned, or NULL */
     int fd;
-    bool is_settled;      /* OpenSSL reads and writes fd; else what was fed and out */
-    bool is_dry;          /* fd had nothing the last time that it was asked */
-    bool is_short;        /* fd gave less than asked for: the next question would be in vain */
-    bool saw_end;         /* a FIN came */
-    bool has_end;         /* close_notify did not go yet */
+    bool
+        may_compute; /* the private key may be used now; else the handshake stops before that */
+    bool is_settled; /* OpenSSL reads and writes fd; else what was fed and out */
+    bool is_dry;     /* fd had nothing the last time that it was asked */
+    bool is_short;   /* fd gave less than asked for: the next question would be in vain */
+    bool saw_end;    /* a FIN came */
+    bool has_end;    /* close_notify did not go yet */
     bool waits_for_write; /* reading cannot go on before something was written */
     uint8_t n_empty;      /* records without bytes since the last with some */
     int error;            /* errno of the socket */
@@ -168,11 +171,26 @@ static struct tls_stream *make(SSL *ssl)
     return stream;
 }
 
+/*
+ * OpenSSL asks which certificate is to be shown once it has read what the client wants and found no session to
+ * resume: the place where the cheap part of a handshake ends.
+ */
+static int on_certificate(SSL *ssl, void *argument)
+{
+    const struct tls_stream *stream = argument;
+    if (!stream->may_compute)
+        return -1; /* asks again when it goes on */
+    return tls_server_pick(stream->server, ssl) ? 1 : 0;
+}
+
 struct tls_stream *tls_stream_accept(const struct tls_server *server)
 {
     struct tls_stream *stream = make(SSL_new(tls_server_context(server)));
-    if (stream != NULL)
-        SSL_set_accept_state(stream->ssl);
+    if (stream == NULL)
+        return NULL;
+    stream->server = server;
+    SSL_set_accept_state(stream->ssl);
+    SSL_set_cert_cb(stream->ssl, on_certificate, stream);
     return stream;
 }
 
@@ -279,14 +297,21 @@ static void note_reason(struct tls_stream *stream)
         stream->reason = NULL;
 }
 
-enum tls_step tls_stream_shake(struct tls_stream *stream)
+enum tls_step tls_stream_shake(struct tls_stream *stream, bool may_compute)
 {
+    stream->may_compute = may_compute;
     ERR_clear_error();
     int result = SSL_do_handshake(stream->ssl);
     if (result == 1)
         return TLS_DONE;
-    if (SSL_get_error(stream->ssl, result) == SSL_ERROR_WANT_READ)
+    switch (SSL_get_error(stream->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
         return TLS_WANTS_READ;
+    case SSL_ERROR_WANT_X509_LOOKUP:
+        return TLS_COMPUTES;
+    default:
+        break;
+    }
     note_reason(stream);
     ERR_clear_error();
     return TLS_FAILED;
@@ -295,10 +320,13 @@ enum tls_step tls_stream_shake(struct tls_stream *stream)
 bool tls_stream_is_light(const struct tls_stream *stream)
 {
     unsigned char unused;
-    /* Our Finished is out: what is missing is the client's. */
-    return SSL_is_server(stream->ssl) && SSL_version(stream->ssl) == TLS1_3_VERSION &&
-           SSL_get_finished(stream->ssl, &unused, 0) > 0 &&
-           SSL_get_verify_mode(stream->ssl) == SSL_VERIFY_NONE;
+    bool is_first = SSL_get_state(stream->ssl) == TLS_ST_BEFORE;
+    bool has_finished = SSL_get_finished(stream->ssl, &unused, 0) > 0;
+    if (is_first || !SSL_is_server(stream->ssl))
+        return is_first;
+    return has_finished && (SSL_session_reused(stream->ssl) == 1 ||
+                            (SSL_version(stream->ssl) == TLS1_3_VERSION &&
+                             SSL_get_verify_mode(stream->ssl) == SSL_VERIFY_NONE));
 }
 
 const unsigned char *tls_stream_answer(const struct tls_stream *stream, size_t *length)
@@ -320,6 +348,7 @@ void tls_stream_settle(struct tls_stream *stream)
 {
     stream->is_settled = true;
     stream->trust = NULL;
+    stream->server = NULL;
 }
 
 const char *tls_stream_reason(const struct tls_stream *stream)
