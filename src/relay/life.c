@@ -91,8 +91,7 @@ static void opening_expired(struct conn *c)
 
 static void opening_ready(struct conn *c, struct half *half, int revents)
 {
-    (void)half;
-    (void)revents;
+    (void)half, (void)revents;
     opening_goes(c, opening_step(c));
 }
 
@@ -418,7 +417,7 @@ static void sorry_half_ready(struct conn *c, struct half *half, int revents)
 
 static void sorry_expired(struct conn *c)
 {
-    sorry_goes(c, SORRY_DONE);
+    life_end(c, c->sorry_for);
 }
 
 /* Ends the connection, with `when_no_host = sorry` after the client was told. */

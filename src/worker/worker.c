@@ -319,8 +319,7 @@ static void on_channel_ready(struct ev_loop *loop, struct ev_io *watch, int reve
 static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int revents)
 {
     struct worker *w = watch->data;
-    (void)loop;
-    (void)revents;
+    (void)loop, (void)revents;
     profile_enter(&w->relay.profile, PROFILE_OTHER);
     task_collect(w->tasks);
 }
