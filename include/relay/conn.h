@@ -28,7 +28,7 @@ struct shake;
 struct task_threads;
 struct way;
 
-/* Handshakes that a worker has handed out, see relay/handshake. Zero is none; owner: the relay. */
+/* Handshakes that a worker has handed out, see relay/shake. Zero is none; owner: the relay. */
 struct shakes {
     struct task_threads *threads; /* made with the first one */
     struct ev_io watch;
@@ -64,7 +64,7 @@ struct conn {
         *sni; /* the name that a TLS client asked for, where it was looked at; owned, or NULL */
     char *subject; /* of the certificate that the client has shown; owned, or NULL */
     struct shake
-        *shake; /* a TLS handshake with the client; NULL when there is none, or it is over */
+        *shake; /* a TLS handshake at one of its ends; NULL when there is none, or it is over */
     struct proxied *proxied; /* what a PROXY header told, to be passed on; or NULL */
     struct way *
         way; /* to the group whose host is sought or used; set when it is over before that, too */

@@ -11,7 +11,7 @@ bool hostshake_is_wanted(const struct conn *c);
 enum hostshake_verdict {
     HOSTSHAKE_MORE,  /* host.watch is set; relay.on_shaken may tell that it goes on */
     HOSTSHAKE_DONE,  /* the host's end is TLS */
-    HOSTSHAKE_FAILED /* reason is filled */
+    HOSTSHAKE_FAILED /* reason is filled; "" = there was no room for it here: errno */
 };
 #define HOSTSHAKE_REASON_BYTES 160
 

@@ -10,9 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/units.h"
+#include "master/procstat.h"
+
+enum { LEFT_OVER_PAUSE_MS = 5, LEFT_OVER_MOST_MS = 1000 };
 
 static int fail(struct text *error, const char *path, const char *why)
 {
@@ -73,6 +77,33 @@ static pid_t read_pid(int fd)
     return (pid_t)number;
 }
 
+/* True while nobody runs who could hold the lock: the last thread of a process that was killed is about to let it go. */
+static bool is_left_over(int fd)
+{
+    struct procstat stat;
+    pid_t pid = read_pid(fd);
+    return pid > 0 && (!procstat_read(pid, &stat) || stat.state == 'Z' || stat.state == 'X');
+}
+
+/* 0, or -1 with errno. */
+static int take_lock(int fd)
+{
+    const struct timespec pause = {.tv_nsec = LEFT_OVER_PAUSE_MS * 1000000L};
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int result, error, waited_ms = 0;
+    while ((result = fcntl(fd, F_OFD_SETLK, &lock)) != 0) {
+        error = errno;
+        bool is_held = error == EAGAIN || error == EACCES;
+        if (!is_held || waited_ms >= LEFT_OVER_MOST_MS || !is_left_over(fd)) {
+            errno = error;
+            break;
+        }
+        nanosleep(&pause, NULL);
+        waited_ms += LEFT_OVER_PAUSE_MS;
+    }
+    return result;
+}
+
 static void fail_lock(struct text *error, const char *path, int fd)
 {
     bool is_held = errno == EAGAIN || errno == EACCES;
@@ -92,12 +123,11 @@ int pidfile_open(struct pidfile *pidfile, const char *path, struct text *error)
         if (fd < 0)
             return -1;
         struct stat info;
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         if (!is_plain_file(fd, path, &info, error)) {
             close(fd);
             return -1;
         }
-        if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+        if (take_lock(fd) != 0) {
             fail_lock(error, path, fd);
             close(fd);
             return -1;

@@ -36,7 +36,7 @@ static const char *find_name(const struct conn *c, char address[ADDR_TEXT_BYTES]
 static enum hostshake_verdict verdict_of(struct conn *c, enum shake_verdict verdict,
                                          char reason[HOSTSHAKE_REASON_BYTES])
 {
-    const char *why = "out of memory, or too many handshakes wait";
+    const char *why = "";
 
     switch (verdict) {
     case SHAKE_MORE:
@@ -54,8 +54,10 @@ static enum hostshake_verdict verdict_of(struct conn *c, enum shake_verdict verd
     case SHAKE_LEFT:
         why = "closed by the host";
         break;
-    case SHAKE_REFUSED:
-        break;
+    case SHAKE_REFUSED: /* no fault of the host's */
+        reason[0] = '\0';
+        errno = ENOMEM;
+        return HOSTSHAKE_FAILED;
     }
     snprintf(reason, HOSTSHAKE_REASON_BYTES, "TLS: %s", why);
     return HOSTSHAKE_FAILED;

@@ -158,6 +158,8 @@ static void next_host(struct conn *c, const struct reach_failure *failure)
 {
     if (failure->reason[0] != '\0')
         connect_fail_tls(c, failure->reason);
+    else if (failure->error == ENOMEM)
+        connect_abandon(c, failure->error);
     else
         connect_fail(c, failure->error);
     if (connect_may_retry(c))
@@ -199,18 +201,16 @@ void life_shaken(struct conn *c)
 
 static void connect_ready(struct conn *c, struct half *half, int revents)
 {
-    struct reach_failure failure = {.reason = ""};
+    struct reach_failure failure;
 
-    if (half->is_client) {
+    if (half->is_client)
         client_ready_early(c, revents);
-    } else if (reach_is_under_way(c)) {
+    else if (reach_is_under_way(c))
         reach_goes(c, reach_step(c, false, &failure), &failure);
-    } else if (connect_finish(c) == CONNECT_OPEN) {
+    else if (connect_finish(c) == CONNECT_OPEN)
         reach(c);
-    } else {
-        failure.error = errno;
-        next_host(c, &failure);
-    }
+    else
+        next_host(c, &(struct reach_failure){.error = errno});
 }
 
 static void connect_expired(struct conn *c)

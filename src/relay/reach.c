@@ -32,6 +32,7 @@ static enum reach_verdict hear_welcome(struct conn *c, struct reach_failure *fai
 static enum reach_verdict verdict_of(struct conn *c, enum hostshake_verdict verdict,
                                      struct reach_failure *failure)
 {
+    failure->error = errno;
     if (verdict == HOSTSHAKE_DONE)
         return hear_welcome(c, failure);
     return verdict == HOSTSHAKE_MORE ? REACH_MORE : REACH_FAILED;

@@ -3,6 +3,7 @@
 #include "master/pidfile.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -176,6 +177,45 @@ static void missing_file_means_no_daemon(void **state)
     assert_int_equal(place->error.length, 0);
 }
 
+/* The number of a process that has ended. */
+static pid_t dead_pid(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    return pid;
+}
+
+static void *let_go(void *fd)
+{
+    usleep(50000);
+    close(*(int *)fd);
+    return NULL;
+}
+
+/* What a killed daemon's last thread still holds is waited for; what a living one holds is not. */
+static void a_dead_ones_lock_is_waited_for(void **state)
+{
+    struct place *place = *state;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct pidfile pidfile;
+    char line[32];
+    pthread_t thread;
+    snprintf(line, sizeof line, "%d\n", (int)dead_pid());
+    write_file(place->path, line);
+    int fd = open(place->path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    assert_int_equal(pthread_create(&thread, NULL, let_go, &fd), 0);
+    assert_int_equal(pidfile_open(&pidfile, place->path, &place->error), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_holds_own_pid(place->path);
+    struct pidfile second;
+    assert_int_equal(pidfile_open(&second, place->path, &place->error), -1);
+    assert_non_null(strstr(place->error.at, "a daemon is running already"));
+    pidfile_close(&pidfile);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -187,6 +227,7 @@ int main(void)
         TEST(removes_only_its_own_file),
         TEST(lock_lives_on_in_a_child_and_ends_with_it),
         TEST(missing_file_means_no_daemon),
+        TEST(a_dead_ones_lock_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
