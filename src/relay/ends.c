@@ -31,7 +31,7 @@ void ends_close(struct conn *c)
     handshake_drop(c);
     if (with_reset)
         sock_arm_reset(c->client.watch.fd);
-    else if (c->outcome == OUTCOME_OK && !c->client.shut)
+    else if (c->outcome == OUTCOME_OK && !c->client.shut && !c->client.io->is_plain)
         c->client.io->shut(c->client.watch.fd, c->client.io_state);
     conn_make_plain(&c->client);
     close(c->client.watch.fd);

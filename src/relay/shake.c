@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/slice.h"
 #include "base/task.h"
 #include "net/plain.h"
 #include "relay/generation.h"
@@ -80,6 +81,7 @@ static bool have_threads(struct relay *relay)
     shakes->threads = task_threads_new_nice(1, SHAKER_NICENESS);
     if (shakes->threads == NULL)
         return false;
+    slice_shorten(); /* of the loop, whose thread this is */
     ev_io_init(&shakes->watch, on_ready, task_threads_fd(shakes->threads), EV_READ);
     shakes->watch.data = relay;
     ev_io_start(relay->loop, &shakes->watch);

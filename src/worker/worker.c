@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/counter.h"
-#include "base/slice.h"
 #include "base/task.h"
 #include "net/poller.h"
 #include "relay/queue.h"
@@ -577,7 +576,6 @@ int worker_main(int channel_fd)
 
     if (w == NULL)
         return status;
-    slice_shorten();
     signal(SIGPIPE, SIG_IGN);
     /* Ctrl-C reaches the whole foreground group; when to end is master's to say. */
     signal(SIGINT, SIG_IGN);
