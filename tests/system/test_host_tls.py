@@ -168,7 +168,7 @@ def test_bad_certificates_are_refused(daemon, folder, secure_host, what):
     assert row["state"] == "up"
     assert len([one for one in good.shown if "reused" in one]) == 3
     assert 'gaidaros_host_failures_total{service="web",group="main",host="bad",reason="tls"} 3' in running.http("GET", "/metrics").text
-    assert running.log_lines(rf"host main/bad .*: {says}")
+    wait_until(lambda: running.log_lines(rf"host main/bad .*: {says}"), what="the word in the log")
 
 
 def test_a_wildcard_is_good_for_a_child(daemon, secure_host):

@@ -62,7 +62,9 @@ def watch_it_warm(d, load, address, scheduler, since):
         assert 0.8 * expected <= share <= 1.2 * expected, (scheduler, part, share, expected)
     harness.wait_until(lambda: time.monotonic() > since + SLOW_S + 0.2, SLOW_S, "it to be warm")
     share, _ = share_of_new(load, address)
-    assert 0.97 < share < 1.03, share
+    # Turns are exact; whoever has fewest connections depends on how fast each of them ends.
+    slack = 0.03 if scheduler == "roundrobin" else 0.1
+    assert 1 - slack < share < 1 + slack, share
 
 
 @pytest.mark.alone

@@ -60,7 +60,7 @@ def test_psql_verifies_in_full(daemon, server, open_folder, authority):  # noqa:
         assert said.returncode == 0 and said.stdout == "42\n", said
     refused = psql("disable")
     assert refused.returncode != 0 and "FATAL:  TLS is required (sslmode=require)" in refused.stderr, refused
-    assert running.log_lines("STARTTLS: no request for TLS comes first")
+    wait_until(lambda: running.log_lines("STARTTLS: no request for TLS comes first"), what="the word in the log")
     running.allow_errors("STARTTLS")
 
 
@@ -204,7 +204,7 @@ def test_what_is_slipped_in_before_tls_is_refused(daemon, talking, authority, ki
         assert b"\x16\x03" not in got
     wait_until(lambda: running.service()["errors"].get("handshake_failed") == 2, what="both to be refused")
     assert not host.heard
-    assert running.log_lines("STARTTLS: more came before TLS had begun")
+    wait_until(lambda: running.log_lines("STARTTLS: more came before TLS had begun"), what="the word in the log")
     running.allow_errors("STARTTLS")
 
 
@@ -259,7 +259,7 @@ def test_who_stalls_or_quits_is_over(daemon, talking, authority):
             except OSError:
                 break
         assert receive_all(client)[0].count(b"250") <= 20
-    assert running.log_lines("STARTTLS: not complete within handshake_timeout")
+    wait_until(lambda: running.log_lines("STARTTLS: not complete within handshake_timeout"), what="the word in the log")
     wait_until(lambda: running.service()["errors"].get("handshake_failed") == 2, what="both to be counted")
     running.allow_errors("STARTTLS")
     assert not host.heard

@@ -253,7 +253,7 @@ def test_old_versions_get_an_alert(daemon, host, authority):
         say(client)
     failed = [line for line in accesses(running, 6) if "status=handshake_failed" in line]
     assert len(failed) == 5
-    assert running.log_lines(r"warning .*service web: client 127\.0\.0\.1:\d+ is refused: TLS handshake: ")
+    wait_until(lambda: running.log_lines(r"warning .*service web: client 127\.0\.0\.1:\d+ is refused: TLS handshake: "), what="the word in the log")
     running.allow_errors("is refused: TLS handshake")
 
 
@@ -299,7 +299,7 @@ def test_handshakes_that_stall_end_in_time(daemon, host, authority):
             receive_all(client)
     assert time.monotonic() - begun >= 1.9
     assert all("status=handshake_failed" in line for line in accesses(running, 3))
-    assert running.log_lines("TLS handshake: not complete within handshake_timeout")
+    wait_until(lambda: running.log_lines("TLS handshake: not complete within handshake_timeout"), what="the word in the log")
     running.allow_errors("TLS handshake")
 
 
@@ -495,7 +495,7 @@ def test_a_session_is_none_of_another_service(daemon, host, authority, version):
             say(client)
     wait_until(lambda: running.service("inner")["errors"].get("handshake_failed") == 1, what="the refusal")
     assert running.service("inner")["connections_total"] == 1
-    assert running.log_lines("service inner: client .* TLS handshake: ")
+    wait_until(lambda: running.log_lines("service inner: client .* TLS handshake: "), what="the word in the log")
     running.allow_errors("TLS handshake")
 
 
@@ -535,8 +535,8 @@ def test_clients_certificates(daemon, host, authority):
     entered = [line for line in lines if "status=handshake_failed" not in line]
     assert [line.endswith(" client_certificate=CN=eve") for line in entered] == [True, True, False] * 2
     assert all(line.endswith(" client_certificate=-") for line in entered if "eve" not in line)
-    assert re.search("TLS handshake: certificate: (unsupported certificate purpose|certificate has expired|unable to get)",
-                     running.log_text())
+    wait_until(lambda: re.search("TLS handshake: certificate: (unsupported certificate purpose|certificate has expired|unable to get)",
+                                 running.log_text()), what="the word in the log")
     running.allow_errors("TLS handshake")
 
 
@@ -779,7 +779,7 @@ def test_an_expired_certificate_is_a_warning(host, daemon, authority):
     running = daemon(config(port, [host("one")], ["past.pem"]), workers=1)
     with secure(port, name="a.example") as client:
         say(client)
-    assert running.log_lines("past.pem has expired")
+    wait_until(lambda: running.log_lines("past.pem has expired"), what="the word in the log")
 
 
 BAD_LINES = {
