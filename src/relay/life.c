@@ -158,7 +158,7 @@ static void next_host(struct conn *c, const struct reach_failure *failure)
 {
     if (failure->reason[0] != '\0')
         connect_fail_tls(c, failure->reason);
-    else if (failure->error == ENOMEM)
+    else if (sock_is_shortage(failure->error))
         connect_abandon(c, failure->error);
     else
         connect_fail(c, failure->error);

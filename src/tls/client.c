@@ -3,16 +3,16 @@
 #include "tls/client.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+#include "tls/pem.h"
 
 struct tls_trust {
     SSL_CTX *context; /* owned */
@@ -27,35 +27,15 @@ struct tls_client {
 
 /* ---- whom to trust ---- */
 
-/* Adds every certificate of the text. Returns their number, -1 when one of them is none. */
-static int add_certificates(X509_STORE *store, BIO *text)
-{
-    int n = 0;
-    X509 *certificate;
-    while ((certificate = PEM_read_bio_X509(text, NULL, NULL, NULL)) != NULL) {
-        int is_added = X509_STORE_add_cert(store, certificate);
-        X509_free(certificate);
-        if (is_added != 1)
-            return -1;
-        n++;
-    }
-    /* No further beginning of a certificate is how a good text ends. */
-    unsigned long error = ERR_peek_last_error();
-    bool is_at_end = ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-    ERR_clear_error();
-    return is_at_end ? n : -1;
-}
-
 static bool load(SSL_CTX *context, const unsigned char *bytes, size_t length)
 {
-    if (length > INT_MAX)
-        return false;
-    BIO *text = BIO_new_mem_buf(bytes, (int)length);
-    if (text == NULL)
-        return false;
-    int n = add_certificates(SSL_CTX_get_cert_store(context), text);
-    BIO_free(text);
-    return n > 0;
+    STACK_OF(X509) *all = pem_certificates(bytes, length);
+    bool is_loaded = all != NULL;
+    for (int i = 0; is_loaded && i < sk_X509_num(all); i++)
+        is_loaded =
+            X509_STORE_add_cert(SSL_CTX_get_cert_store(context), sk_X509_value(all, i)) == 1;
+    sk_X509_pop_free(all, X509_free);
+    return is_loaded;
 }
 
 struct tls_trust *tls_trust_new(const unsigned char *bytes, size_t length,

@@ -11,6 +11,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "tls/pem.h"
+
 /* OpenSSL would ask the terminal. */
 static int refuse_passphrase(char *out, int bytes, int is_writing, void *was_asked)
 {
@@ -24,23 +26,6 @@ static int refuse_passphrase(char *out, int bytes, int is_writing, void *was_ask
 static BIO *open_text(const unsigned char *bytes, size_t length)
 {
     return length <= INT_MAX ? BIO_new_mem_buf(bytes, (int)length) : NULL;
-}
-
-/* All certificates of the text into the chain; false when there is none or one is broken. */
-static bool read_chain(const struct tls_pair *pair, STACK_OF(X509) * chain)
-{
-    BIO *text = open_text(pair->chain, pair->chain_length);
-    X509 *next;
-    bool is_kept = text != NULL;
-    while (is_kept && (next = PEM_read_bio_X509(text, NULL, NULL, NULL)) != NULL) {
-        is_kept = sk_X509_push(chain, next) > 0;
-        if (!is_kept)
-            X509_free(next);
-    }
-    /* No further beginning of a certificate is how a good text ends. */
-    bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    BIO_free(text);
-    return is_kept && is_at_end && sk_X509_num(chain) > 0;
 }
 
 static EVP_PKEY *read_key(const struct tls_pair *pair, bool *is_encrypted)
@@ -88,10 +73,8 @@ static void note_end(struct tls_shown *shown)
 static const char *load(const struct tls_pair *pair, struct tls_shown *shown)
 {
     bool is_encrypted;
-    shown->chain = sk_X509_new_null();
+    shown->chain = pem_certificates(pair->chain, pair->chain_length);
     if (shown->chain == NULL)
-        return "out of memory";
-    if (!read_chain(pair, shown->chain))
         return "there is no certificate in PEM, or a broken one";
     shown->certificate = sk_X509_shift(shown->chain);
     shown->key = read_key(pair, &is_encrypted);
@@ -126,9 +109,8 @@ bool tls_pair_load(const struct tls_pair *pair, struct tls_shown *out,
 
 bool tls_pair_expiry(const unsigned char *chain, size_t length, int64_t *expires_s)
 {
-    const struct tls_pair pair = {.chain = chain, .chain_length = length};
-    STACK_OF(X509) *certificates = sk_X509_new_null();
-    bool is_read = certificates != NULL && read_chain(&pair, certificates);
+    STACK_OF(X509) *certificates = pem_certificates(chain, length);
+    bool is_read = certificates != NULL;
     *expires_s = INT64_MAX;
     for (int i = 0; is_read && i < sk_X509_num(certificates); i++) {
         int64_t end_s = end_of(sk_X509_value(certificates, i));

@@ -2,16 +2,15 @@
 /* What a service shows and asks of TLS clients: certificates by name, versions, ciphers, tickets. */
 #include "tls/serverside.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include "tls/pem.h"
 #include "tls/sealing.h"
 #include "tls/shown.h"
 
@@ -146,23 +145,17 @@ static bool take_ciphers(SSL_CTX *context, const struct tls_server_plan *plan,
 
 /* ---- clients ---- */
 
-/* Adds all certificates of the text to store and to what clients are told. Returns their number, -1 when one is broken. */
-static int add_authorities(SSL_CTX *context, BIO *text)
+/* Who is trusted, and what clients are told of it. */
+static bool add_authorities(SSL_CTX *context, const unsigned char *bytes, size_t length)
 {
-    X509 *certificate;
-    int n = 0;
-    while ((certificate = PEM_read_bio_X509(text, NULL, NULL, NULL)) != NULL) {
-        bool is_added =
-            X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate) == 1 &&
-            SSL_CTX_add_client_CA(context, certificate) == 1;
-        X509_free(certificate);
-        if (!is_added)
-            return -1;
-        n++;
-    }
-    bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    ERR_clear_error();
-    return is_at_end ? n : -1;
+    STACK_OF(X509) *all = pem_certificates(bytes, length);
+    bool is_added = all != NULL;
+    for (int i = 0; is_added && i < sk_X509_num(all); i++)
+        is_added =
+            X509_STORE_add_cert(SSL_CTX_get_cert_store(context), sk_X509_value(all, i)) == 1 &&
+            SSL_CTX_add_client_CA(context, sk_X509_value(all, i)) == 1;
+    sk_X509_pop_free(all, X509_free);
+    return is_added;
 }
 
 static bool take_authorities(SSL_CTX *context, const struct tls_server_plan *plan,
@@ -170,17 +163,13 @@ static bool take_authorities(SSL_CTX *context, const struct tls_server_plan *pla
 {
     if (plan->ask == TLS_ASK_NOTHING)
         return true;
-    BIO *text =
-        plan->ca_length <= INT_MAX ? BIO_new_mem_buf(plan->ca, (int)plan->ca_length) : NULL;
-    int n = text != NULL ? add_authorities(context, text) : -1;
-    BIO_free(text);
     SSL_CTX_set_verify(
         context,
         SSL_VERIFY_PEER | (plan->ask == TLS_ASK_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
         NULL);
     SSL_CTX_set_verify_depth(context, plan->depth);
     SSL_CTX_set_max_cert_list(context, CHAIN_MOST_BYTES);
-    if (n > 0)
+    if (add_authorities(context, plan->ca, plan->ca_length))
         return true;
     fault->part = TLS_PART_CA;
     snprintf(fault->reason, sizeof fault->reason,

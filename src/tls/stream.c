@@ -443,6 +443,8 @@ static enum io stream_write(int fd, void *state, const void *bytes, size_t lengt
     ERR_clear_error();
     int result = SSL_write_ex(stream->ssl, bytes, length, written);
     enum io io = result == 1 ? IO_OK : verdict_of(stream, result);
+    if (io == IO_OK)
+        stream->n_empty = 0;         /* who takes bytes for days may change keys now and then */
     stream->waits_for_write = false; /* whoever writes waits for that anyway */
     return io;
 }

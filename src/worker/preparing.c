@@ -3,6 +3,7 @@
 #include "worker/preparing.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,9 +21,20 @@ struct preparing {
     void *context;
 };
 
+/*
+ * A bundle is read whole, and let go at once. After the first one glibc would take the next from the heap (the threshold
+ * for memory of its own grows by itself unless it is set), where it leaves a hole of its size for ever.
+ */
+static void give_large_memory_back(void)
+{
+    enum { LARGE_BYTES = 128 << 10 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+}
+
 static void run(void *argument)
 {
     struct preparing *job = argument;
+    give_large_memory_back();
     job->generation =
         generation_new(&job->place, job->bundle_fd, job->keys_fd, job->id, &job->problems);
 }

@@ -80,6 +80,31 @@ def on_processors(numbers):
 OTHERS = range(1, os.cpu_count() or 1)
 
 
+def wait_open(port, process, otherwise):
+    """Until the process listens there; the words are what is said when it does not."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(otherwise) from None
+            time.sleep(0.02)
+
+
+def processes_below(pid):
+    """The process and all below it."""
+    found, todo = [], [pid]
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        for path in glob.glob(f"/proc/{pid}/task/*/children"):
+            with open(path, encoding="ascii") as file:
+                todo += map(int, file.read().split())
+    return found
+
+
 class Host:
     """A test host in one mode, on processors that the balancers do not use."""
 
@@ -131,31 +156,12 @@ class Balancer:
         return command
 
     def wait_ready(self):
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.ports[0]), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{self.name} does not start; see {self.folder}") from None
-                time.sleep(0.02)
-
-    def processes(self):
-        """The main process and all below it."""
-        found, todo = [], [self.process.pid]
-        while todo:
-            pid = todo.pop()
-            found.append(pid)
-            for path in glob.glob(f"/proc/{pid}/task/*/children"):
-                with open(path, encoding="ascii") as file:
-                    todo += map(int, file.read().split())
-        return found
+        wait_open(self.ports[0], self.process, f"{self.name} does not start; see {self.folder}")
 
     def cpu_s(self):
         """Processor seconds so far: the scheduler's nanoseconds of every thread."""
         total = 0
-        for pid in self.processes():
+        for pid in processes_below(self.process.pid):
             for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
                 with open(path, encoding="ascii") as file:
                     total += int(file.read().split()[0])

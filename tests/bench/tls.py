@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-from run import BUILD, OTHERS, Host, free_port, on_processors
+from run import BUILD, free_port, Host, on_processors, OTHERS, processes_below, wait_open
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 LIMIT_S = 280
@@ -145,39 +145,23 @@ class Proxy:
         with open(os.path.join(self.folder, "said"), "wb") as said:
             self.process = subprocess.Popen(command, preexec_fn=on_processors([0]), env=environment,
                                             stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{self.name} does not start: {self.said()}") from None
-                time.sleep(0.02)
+        try:
+            wait_open(self.port, self.process, f"{self.name} does not start")
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}: {self.said()}") from None
 
     def said(self):
         with open(os.path.join(self.folder, "said"), encoding="utf-8", errors="replace") as said:
             return said.read()[-2000:].strip() or "nothing"
 
-    def processes(self):
-        """The main process and all below it."""
-        found, todo = [], [self.process.pid]
-        while todo:
-            pid = todo.pop()
-            found.append(pid)
-            for path in glob.glob(f"/proc/{pid}/task/*/children"):
-                with open(path, encoding="ascii") as file:
-                    todo += map(int, file.read().split())
-        return found
-
     def cpu_s(self):
         """Processor seconds so far, also of threads that have ended: each process's clock (clock_getcpuclockid(3))."""
-        return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in self.processes()) / 1e9
+        return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in processes_below(self.process.pid)) / 1e9
 
     def memory_kb(self):
         """What lies in user space: each page is counted once, also if several of its processes share it."""
         total = 0
-        for pid in self.processes():
+        for pid in processes_below(self.process.pid):
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
                 total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
         return total
@@ -253,7 +237,7 @@ class Perf:
         self.answer, answers = os.pipe()
         self.process = subprocess.Popen(
             ["perf", "record", "-q", "-e", "cpu-clock", "-F", "4000", "-o", self.path, "-D", "-1", "--control",
-             f"fd:{commands},{answers}", "-p", ",".join(map(str, proxy.processes()))],
+             f"fd:{commands},{answers}", "-p", ",".join(map(str, processes_below(proxy.process.pid)))],
             pass_fds=(commands, answers), preexec_fn=on_processors(OTHERS), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(commands)

@@ -12,6 +12,7 @@ import pytest
 from certificates import make_certificate
 from command import gaidaros
 from harness import SAN, connect, free_port, receive_all, receive_exactly, wait_until
+from threadhost import ThreadHost
 from tlspeer import say, secure
 
 pytestmark = pytest.mark.san_subset
@@ -19,11 +20,11 @@ pytestmark = pytest.mark.san_subset
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
-class SecureHost:
+class SecureHost(ThreadHost):
     """Echoes over TLS; keeps what it learnt of each connection."""
 
-    def __init__(self, folder, name, *, version=TLS13, client_ca=None, before=b"", expects=0):
-        self.name, self.shown, self.before, self.expects = name, [], before, expects
+    def __init__(self, folder, name, *, version=TLS13, client_ca=None, before=b""):
+        self.shown, self.before = [], before
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
         self.context.maximum_version = version
@@ -31,26 +32,12 @@ class SecureHost:
         if client_ca:
             self.context.load_verify_locations(client_ca)
             self.context.verify_mode = ssl.CERT_REQUIRED
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        self.heads = []
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(client,), daemon=True).start()
+        super().__init__(name)
 
     def talk(self, client):
         try:
-            client.settimeout(60)
             if self.before:
                 client.sendall(self.before)
-            if self.expects:
-                self.heads.append(client.recv(self.expects, socket.MSG_WAITALL))
             with self.context.wrap_socket(client, server_side=True, suppress_ragged_eofs=False) as secured:
                 self.shown[-1].update(reused=secured.session_reused, peer=secured.getpeercert())
                 while part := secured.recv(65536):
@@ -59,10 +46,6 @@ class SecureHost:
         except OSError as error:
             self.shown.append({"error": str(error)})
             client.close()
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 @pytest.fixture
@@ -225,22 +208,14 @@ def test_a_plain_or_dumb_host_is_no_tls_host(daemon, folder, host):
 
 
 def test_the_header_goes_before_tls(daemon, secure_host):
-    head = b"PROXY TCP4 127.0.0.1 127.0.0.1 "
-    one, port = secure_host("one", expects=len(head)), free_port()
-    with socket.socket() as probe:  # the header's rest has ports of five digits
-        del probe
-    lines = []
-    one.expects = 0
+    one, port, lines = secure_host("one"), free_port(), []
 
     def talk(client):
-        client.settimeout(60)
         line = b""
         while not line.endswith(b"\r\n"):
             line += client.recv(1)
         lines.append(line)
-        with one.context.wrap_socket(client, server_side=True) as secured:
-            while part := secured.recv(65536):
-                secured.sendall(part)
+        SecureHost.talk(one, client)
 
     one.talk = talk
     daemon(config(port, [one], VERIFY + "send_proxy = v1\n"), workers=1)
@@ -249,7 +224,7 @@ def test_the_header_goes_before_tls(daemon, secure_host):
         client.sendall(b"hello")
         assert receive_exactly(client, 5) == b"hello"
         ours = client.getsockname()[1]
-    assert lines == [head + f"{ours} {port}\r\n".encode()]
+    assert lines == [f"PROXY TCP4 127.0.0.1 127.0.0.1 {ours} {port}\r\n".encode()]
 
 
 def test_tls_on_both_sides(daemon, folder, secure_host):

@@ -16,6 +16,7 @@ import harness
 from command import gaidaros
 from harness import SAN, connect, free_port, receive_all, wait_until
 from scene import config
+from threadhost import ThreadHost
 
 pytestmark = pytest.mark.san_subset
 
@@ -49,27 +50,15 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-class Recorder:
+class Recorder(ThreadHost):
     """A host that keeps what each connection sent, and says hello back once it has ended."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        self.name, self.got = "one", []
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+        self.got = []
+        super().__init__()
 
-    def serve(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.record, args=(client,), daemon=True).start()
-
-    def record(self, client):
+    def talk(self, client):
         with client:
-            client.settimeout(60)
             place = len(self.got)
             self.got.append(b"")
             try:
@@ -81,10 +70,6 @@ class Recorder:
                 client.sendall(b"done")
             except OSError:
                 pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 @pytest.fixture

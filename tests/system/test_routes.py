@@ -15,41 +15,26 @@ from certificates import make_certificate
 from command import gaidaros
 from harness import connect, free_port, receive_all, wait_until
 from rig import ask_for
+from threadhost import ThreadHost
 
 pytestmark = pytest.mark.san_subset
 
 
-class TlsHost:
+class TlsHost(ThreadHost):
     """A TLS server that tells its own name and ends."""
 
     def __init__(self, folder, name):
-        self.name = name
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*make_certificate(folder, name, "ca", alt="DNS:a.example,DNS:*.b.example"))
         self.context.set_alpn_protocols(["h2", "http/1.1", "acme-tls/1"])
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(client,), daemon=True).start()
+        super().__init__(name)
 
     def talk(self, client):
         try:
-            client.settimeout(30)
             with self.context.wrap_socket(client, server_side=True) as secured:
                 secured.sendall(self.name.encode())
         except OSError:
             client.close()
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 @pytest.fixture

@@ -369,19 +369,29 @@ class TestAudits:
 def test_a_flood_of_key_updates_is_bounded(daemon, host, authority):
     """J5, of TLS 1.3: records that carry no byte end the connection in the end; others are served meanwhile."""
     port = free_port()
-    daemon(config(port, [host("one")], ["one.pem"]), workers=1)
+    running = daemon(config(port, [host("one")], ["one.pem"]), workers=1)
     with secure(port, name="a.example") as good, \
             subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-servername", "a.example"],
-                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as flood:
+                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as flood:
+        wait_until(lambda: running.service()["connections"] == 2, what="both")
+        updates = 0
         try:
-            for _ in range(200):
-                flood.stdin.write(b"K\n")
-            flood.stdin.flush()
+            while updates < 200:
+                flood.stdin.write(b"k\n")
+                flood.stdin.flush()
+                line = flood.stderr.readline()  # each is told, so that they come one by one
+                while line and b"KEYUPDATE" not in line:
+                    line = flood.stderr.readline()
+                if not line:
+                    break
+                updates += 1
+                say(good, b"served")
         except BrokenPipeError:
             pass
-        for _ in range(20):
-            say(good)
         flood.kill()
+        assert 60 <= updates < 200, updates
+        wait_until(lambda: running.service()["errors"].get("client_reset") == 1, what="the flood to be ended")
+        say(good)
 
 
 def handshakes(running):
@@ -474,6 +484,52 @@ def test_keys_of_tickets_rotate(daemon, host, authority):
     # Sealed with the newest key: between two and three times the rotation, whenever that began; busy machines are late.
     assert 5.5 <= seen[-1][0] <= 25, seen[-1]
     assert all(reused for _, reused in seen[:-1])
+
+
+def test_nodes_with_one_secret_share_sessions(daemon, host, authority):
+    """What one has sealed the other opens; one with another secret does not."""
+    for name in ("shared", "own"):
+        path = authority / f"{name}.secret"
+        path.write_bytes(os.urandom(48))
+        os.chmod(path, 0o600)
+    one, ports = host("one"), [free_port() for _ in range(3)]
+    for port, name in zip(ports, ("shared", "shared", "own")):
+        daemon(config(port, [one], ["one.pem"], glob=f"ticket_secret = ../{name}.secret\nticket_rotation = 1h\n"), workers=1)
+    context = trusting(versions=(TLS12, TLS12))
+
+    def session_of(port):
+        with secure(port, context, "a.example") as client:
+            say(client)
+            return client.session
+
+    # The keys are there with the director's first look at them, some time after the start.
+    wait_until(lambda: resume(ports[1], context, session_of(ports[0]))[0], what="the other node to know the key")
+    assert not resume(ports[2], context, session_of(ports[0]))[0]
+    short = authority / "short.secret"
+    short.write_bytes(b"short")
+    os.chmod(short, 0o600)
+    path = authority / "bad.conf"
+    path.write_text(config(free_port(), [one], ["one.pem"], glob="ticket_secret = short.secret\n").replace("../", ""))
+    said = gaidaros("-t", "-c", path)
+    assert said.status == 3 and "[global] ticket_secret" in said.err and "fewer than 32 bytes" in said.err, said
+
+
+def test_depth_of_clients_chains(daemon, host, authority):
+    """J10: how many may stand between a client's certificate and the authority."""
+    make_certificate(authority, "sub", "ca", alt="DNS:sub", more=["basicConstraints=critical,CA:TRUE"])
+    make_certificate(authority, "eve", "sub", alt="DNS:eve")
+    join(authority / "chain.pem", authority / "eve.pem", authority / "sub.pem")
+    chain, ports, one = (authority / "chain.pem", authority / "eve.key"), (free_port(), free_port()), host("one")
+    running = daemon(config(ports[0], [one], ["one.pem"], "client_ca = ../ca.pem\nclient_verify = required\nclient_depth = 1\n") +
+                     f"[service flat]\nlisten = 127.0.0.1:{ports[1]} tls\ngroup = main\ncertificate = ../one.pem\n"
+                     "client_ca = ../ca.pem\nclient_verify = required\nclient_depth = 0\n", workers=1)
+    with secure(ports[0], trusting(chain=chain), "a.example") as client:
+        say(client)
+    with pytest.raises((ssl.SSLError, ConnectionResetError, BrokenPipeError)):
+        with secure(ports[1], trusting(chain=chain), "a.example") as client:
+            say(client)
+    wait_until(lambda: running.service("flat")["errors"].get("handshake_failed") == 1, what="the refusal")
+    running.allow_errors("TLS handshake")
 
 
 @BOTH
@@ -834,8 +890,6 @@ def test_a_thousand_certificates_cost_little(daemon, host, authority):
         with secure(port, context, f"h{n}.many.example") as client:
             assert common_name(client) == f"h{n}.many.example"
     assert rss_bytes(running.worker_pids()[0]) - before <= 16 << 20
-    running.reload(text, timeout=120)
-    running.reload(text, timeout=120)
     settled = rss_bytes(running.worker_pids()[0])
     for _ in range(10):
         running.reload(text, timeout=120)
