@@ -11,6 +11,7 @@ import pytest
 
 import harness
 from rig import config, local, outcomes
+from sockets import cookies_failed
 
 # As root the daemon may raise its own limits; a test that sets one takes that right away.
 LIMITED = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"]
@@ -121,25 +122,32 @@ def test_a_burst_beyond_the_queue_loses_nobody(daemon, host, load):
     """H6: 20,000 connects in a second while the worker is held for one; late ones come by retransmission.
 
     The kernel answers the overflow with SYN cookies, and a late duplicate of an acknowledgement that
-    bears one makes a connection without a client: a handful, which idle_timeout ends.
+    bears one makes a connection without a client: a handful, which idle_timeout ends. Now and then such a
+    duplicate comes when it is no cookie any more, and the kernel itself resets that client: it counts them.
     """
     app, address = host("app1", "echo"), local()
     d = daemon(config(f"{address} backlog=4096", [app], service="idle_timeout = 15s"), workers=1)
     (worker,) = d.worker_pids()
-    overflows = d.running()["listen_overflows"]
+    overflows, failed = d.running()["listen_overflows"], cookies_failed()
     d.signal(signal.SIGSTOP, worker)
     began = time.monotonic()
     clients = [load(address, short=10000, count=10000, size=64, timeout=60000, seed=n * 1000000) for n in (1, 2)]
     harness.wait_until(lambda: time.monotonic() - began >= 1, what="the pause of the test to be over")
     d.signal(signal.SIGCONT, worker)
-    for figures in [one.wait(90) for one in clients]:
-        harness.assert_no_loss(figures, 10000)
+    figures = [one.wait(90)["short"] for one in clients]
+    failed = cookies_failed() - failed
+    resets = sum(row["lost"]["reset_before_data"] for row in figures)
+    assert sum(row["lost_total"] for row in figures) == resets <= min(failed, 20), (figures, failed)
+    assert sum(row["unclean"] + row["local_errors"] for row in figures) == 0, figures
+    assert sum(row["ok"] for row in figures) == 20000 - resets
     assert d.worker_pids() == [worker]
     assert d.running()["listen_overflows"] > overflows
     d.settled(40)
     total = d.service()["connections_total"]
     assert total == app.stat()["accepted"]
-    assert outcomes(d) == ({"idle": total - 20000} if total > 20000 else {}) and total < 20100
+    ended = outcomes(d)
+    assert ended.pop("client_reset", 0) <= resets and total < 20100
+    assert 0 <= ended.pop("idle", 0) - (total - 20000) <= resets and not ended, (ended, total)
 
 
 @pytest.mark.san_subset

@@ -370,28 +370,35 @@ def test_a_flood_of_key_updates_is_bounded(daemon, host, authority):
     """J5, of TLS 1.3: records that carry no byte end the connection in the end; others are served meanwhile."""
     port = free_port()
     running = daemon(config(port, [host("one")], ["one.pem"]), workers=1)
-    with secure(port, name="a.example") as good, \
-            subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-servername", "a.example"],
-                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as flood:
-        wait_until(lambda: running.service()["connections"] == 2, what="both")
-        updates = 0
-        try:
-            while updates < 200:
-                flood.stdin.write(b"k\n")
-                flood.stdin.flush()
-                line = flood.stderr.readline()  # each is told, so that they come one by one
-                while line and b"KEYUPDATE" not in line:
-                    line = flood.stderr.readline()
-                if not line:
-                    break
+    flood = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-servername", "a.example"],
+                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0)
+    try:
+        with secure(port, name="a.example") as good:
+            wait_until(lambda: running.service()["connections"] == 2, what="both")
+            updates = 0
+            while updates < 200 and tell_update(flood):
                 updates += 1
                 say(good, b"served")
-        except BrokenPipeError:
-            pass
+            assert 60 <= updates < 200, updates
+            wait_until(lambda: running.service()["errors"].get("client_reset") == 1, what="the flood to be ended")
+            say(good)
+    finally:
         flood.kill()
-        assert 60 <= updates < 200, updates
-        wait_until(lambda: running.service()["errors"].get("client_reset") == 1, what="the flood to be ended")
-        say(good)
+        flood.stdin.close()  # nothing is kept back in it: closing writes to nobody
+        flood.stderr.close()
+        flood.wait()
+
+
+def tell_update(client):
+    """Has s_client send one update of its keys, and waits until it says so. False: its connection has ended."""
+    try:
+        client.stdin.write(b"k\n")
+    except BrokenPipeError:
+        return False
+    line = client.stderr.readline()
+    while line and b"KEYUPDATE" not in line:
+        line = client.stderr.readline()
+    return bool(line)
 
 
 def handshakes(running):

@@ -49,6 +49,13 @@ def tcp_states():
 
 
 
+def cookies_failed():
+    """Segments that came to a listening socket with an acknowledgement that was no SYN cookie: each is answered by a reset."""
+    with open("/proc/net/netstat", encoding="utf-8") as file:
+        names, values = [line.split() for line in file if line.startswith("TcpExt:")]
+    return int(values[names.index("SyncookiesFailed")])
+
+
 def connect(address, timeout=10, source=None, receive_buffer=None):
     """A connected TCP socket; address is "ip:port" or "[ip]:port"."""
     ip, _, port = address.rpartition(":")
