@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When the certificates of a configuration end. */
+/* When the certificates of a configuration end, its lists and staples are to be renewed. */
 #ifndef ADMIN_EXPIRIES_H
 #define ADMIN_EXPIRIES_H
 
@@ -12,8 +12,8 @@
 struct expiry {
     const char *section; /* "service web", "group main", "admin"; lives in the model */
     const char *key;     /* that names the file, as "certificate" */
-    const char *path;
-    int64_t expires_s; /* since 1970 */
+    const char *path;    /* or URL; of a staple the certificate's */
+    int64_t expires_s;   /* since 1970 */
 };
 
 /* In the order of the file. Owner: whoever called expiries_make. */
@@ -23,7 +23,7 @@ struct expiries {
 };
 
 /*
- * Looks at every certificate that the model names; may take milliseconds for each, so not on a loop.
+ * Looks at every certificate that the model names, and every list and staple; may take milliseconds for each, so not on a loop.
  * out  points into the model; to be given to expiries_fini
  * Returns 0, or -1 with errno ENOMEM.
  */

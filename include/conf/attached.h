@@ -22,6 +22,10 @@ extern const struct value_kind value_secret;
 bool attached_take(struct value_context *context, const char *path, size_t most_bytes,
                    struct model_file *out);
 
+/* As attached_take, of a file that is taken over when it changes on disk, as private keys and what stands with them are always. */
+bool attached_take_watched(struct value_context *context, const char *path, size_t most_bytes,
+                           struct model_file *out);
+
 /* As attached_take, of a file that others may not read. */
 bool attached_take_secret(struct value_context *context, const char *path, size_t most_bytes,
                           struct model_file *out);

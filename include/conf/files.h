@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/text.h"
+#include "conf/store.h"
 
 #define FILES_MOST_BYTES (16 << 20) /* longest configuration file */
 
@@ -19,8 +20,12 @@ struct file_bytes {
     ino_t inode;
     uid_t owner;
     mode_t mode; /* permissions */
+    struct file_stamp stamp;
 };
 void file_bytes_fini(struct file_bytes *file);
+
+/* What the file of this path is now. False with errno when it cannot be examined. */
+bool file_examine_stamp(const char *path, struct file_stamp *out);
 
 /* True when others than its owner and its group may read it. */
 bool file_is_open(const struct file_bytes *file);

@@ -35,6 +35,8 @@ enum send_proxy { SEND_PROXY_NO, SEND_PROXY_V1, SEND_PROXY_V2 };
 enum starttls { STARTTLS_NO, STARTTLS_POSTGRES, STARTTLS_SMTP, STARTTLS_IMAP };
 enum tls_least { TLS_LEAST_1_2, TLS_LEAST_1_3 };
 enum client_verify { CLIENT_VERIFY_NONE, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_REQUIRED };
+enum crl_source { CRL_FILE, CRL_URL, CRL_AUTO };
+enum crl_policy { CRL_STRICT, CRL_LENIENT };
 enum host_tls { HOST_TLS_NO, HOST_TLS_YES, HOST_TLS_VERIFY };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_CLOSE };
 enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_TLS, CHECK_HTTP, CHECK_TALK };
@@ -97,7 +99,8 @@ struct model_global {
     int64_t workers;          /* 0 = auto */
     const char *user, *group; /* "" = not given */
     bool daemon;
-    const char *pidfile, *control;         /* absolute; "" = none */
+    const char *pidfile, *control; /* absolute; "" = none */
+    const char *cache; /* absolute folder of what was fetched; "" = nothing is kept */
     bool has_own_pidfile, has_own_control; /* named by the user, not by default */
     struct log_target log;
     int64_t log_level; /* enum log_level */
@@ -125,6 +128,16 @@ struct model_user {
 struct model_certificate {
     struct model_file chain; /* PEM; "" = none is named */
     struct model_file key;   /* PEM; the same file, or one beside it */
+};
+
+/* Most bytes of a URL that something is fetched from. */
+#define MODEL_URL_MOST 255
+
+/* client_crl: where a list of revoked certificates comes from. */
+struct model_crl {
+    enum crl_source source;
+    const char *text;       /* the path, the URL, "auto" */
+    struct model_file file; /* CRL_FILE */
 };
 
 /* tls_alpn */
@@ -267,6 +280,10 @@ struct model_service {
     struct model_file client_ca;
     enum client_verify client_verify;
     int64_t client_depth; /* certificates between a client's own and one of client_ca */
+    struct model_crl *crls;
+    size_t n_crls; /* 0 = nobody asks whether a certificate was revoked */
+    enum crl_policy crl_policy;
+    bool ocsp_stapling;
     struct origin origin;
 };
 

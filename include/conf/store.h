@@ -71,12 +71,22 @@ enum key_party {
     KEY_OF_DIRECTOR = 2 /* a door's */
 };
 
+/* What tells that a file on disk is another one than before; zero: it was not read from there. */
+struct file_stamp {
+    int64_t changed_ns; /* since 1970: of its contents */
+    uint64_t inode, length;
+};
+
 /* A file that a value names: read once, and carried in the bundle. */
 struct conf_file {
     struct model_file file; /* of a key that was withheld: without a byte */
     unsigned key_for; /* holds a private key: the enum key_party who get its bytes; 0: none */
     bool is_open;     /* others may read it: it cannot be a secret */
     char *bytes;      /* those of file, to be wiped */
+    bool is_watched;  /* master takes it over when it has changed on disk */
+    bool is_changed;  /* on disk: it is to be read again */
+    /* Not carried: what was read; what it was when it was looked at last; what was tried. */
+    struct file_stamp stamp, seen, tried;
     struct conf_file *next;
 };
 

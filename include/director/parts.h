@@ -18,6 +18,7 @@
 #include "director/logpair.h"
 #include "director/ports.h"
 #include "director/profiler.h"
+#include "director/renewal.h"
 #include "director/resolve.h"
 #include "director/ticketing.h"
 #include "share/bells.h"
@@ -56,6 +57,7 @@ struct director {
     uint64_t aborted;            /* PREPARE of this and earlier generations is off */
     struct auditor auditor;
     struct ticketing ticketing;
+    struct renewal *renewal;
     uint64_t flushed_ns, counted_ns;
     struct ev_io on_channel, on_tasks;
     struct ev_timer tick, beat;

@@ -6,6 +6,7 @@
 #include <ev.h>
 
 #include "conf/addresses.h"
+#include "master/cache.h"
 #include "master/children.h"
 #include "master/control.h"
 #include "master/departure.h"
@@ -46,6 +47,7 @@ struct master {
     struct rows *rows;
     struct rollout rollout;
     struct addresses addresses; /* what names of hosts mean: the director's finds, by naming */
+    struct cache cache;         /* lists and staples: the director's finds */
     struct departure departure;
     struct supervisor *supervisor;
     struct sinks sinks;
@@ -60,7 +62,7 @@ struct master {
     struct ev_timer watchdog;     /* feeds the service manager's */
     struct ev_timer drain_limit;  /* drain_timeout, then what follows it */
     struct ev_timer renew;        /* the director, after its doors have changed */
-    uint64_t flushed_ns;
+    uint64_t flushed_ns, watched_ns;
 };
 
 #endif

@@ -16,7 +16,7 @@ enum asker {
     ASKER_START,
     ASKER_SIGNAL,
     ASKER_DIRECTOR,
-    ASKER_NAMES, /* names of hosts mean something else: no file is read */
+    ASKER_NAMES, /* names of hosts mean something else, lists, staples or certificates are new: no configuration is read */
     ASKER_EDIT,  /* the director, for an admin: the current configuration with a change */
     ASKER_SAVE /* the director, for an admin: the current configuration is written to its files, which are read again */
 };

@@ -19,15 +19,14 @@ enum rollout_stage {
 
 /* What the one under way is. */
 enum rollout_kind {
-    ROLLOUT_OF_FILE,  /* what is on disk */
-    ROLLOUT_OF_NAMES, /* the current configuration with other addresses */
-    ROLLOUT_OF_EDITS  /* the current configuration as admins have changed it */
+    ROLLOUT_OF_FILE, /* what is on disk */
+    ROLLOUT_OF_NAMES, /* the current configuration with other addresses, lists, staples, files that have changed */
+    ROLLOUT_OF_EDITS /* the current configuration as admins have changed it */
 };
 
 /*
  * One at a time: requests that come meanwhile wait, and are answered all together by the next. The
- * file is read after the request came, never before; not at all when only addresses of names have
- * changed.
+ * file is read after the request came, never before; not at all when only what it means has changed.
  */
 struct rollout {
     enum rollout_stage stage;
@@ -43,6 +42,7 @@ struct rollout {
     size_t n_slots;
     bool are_doors_changed;
     enum rollout_kind kind;
+    bool has_read; /* ROLLOUT_OF_NAMES: files that had changed */
 };
 
 void rollout_init(struct master *master);

@@ -89,10 +89,12 @@ struct conn {
     uint32_t source;  /* entry of the sources that counts it; 0 = none */
     uint32_t waited_ms;   /* in the queue, the last time */
     uint32_t n_intervals; /* of access_interval that the access log has had a line for */
-    uint8_t n_said;       /* PHASE_STARTTLS: commands */
-    bool is_greeted;      /* PHASE_STARTTLS: it was */
-    bool awaits_welcome;  /* PHASE_CONNECT: the host is reached, and has a welcome to say */
-    bool has_claim;       /* a place at target is claimed */
+    uint8_t
+        blame; /* enum tls_blame: why the client's certificate was refused, where a list has said so */
+    uint8_t n_said;      /* PHASE_STARTTLS: commands */
+    bool is_greeted;     /* PHASE_STARTTLS: it was */
+    bool awaits_welcome; /* PHASE_CONNECT: the host is reached, and has a welcome to say */
+    bool has_claim;      /* a place at target is claimed */
     bool
         is_spilled; /* its stuck host had no place: it is not to be forgotten for this one's sake */
     bool is_recalled;    /* the stick table sent it to its host */

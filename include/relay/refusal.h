@@ -21,4 +21,8 @@ enum opening_verdict {
  */
 enum opening_verdict refusal_tell(const struct conn *c, const char *what, const char *why);
 
+/* The same with the subject of the client's certificate, which may hold any bytes. */
+enum opening_verdict refusal_tell_of(const struct conn *c, const char *what, const char *why,
+                                     const char *subject);
+
 #endif

@@ -38,6 +38,9 @@ enum shake_verdict shake_take(struct conn *c);
 /* After SHAKE_FAILED: why, in words for people; until shake_drop. */
 const char *shake_reason(const struct conn *c);
 
+/* After SHAKE_FAILED: whether a list of revoked certificates is what speaks against the other side, and about whom; blamed: NULL when it is not known, until shake_drop. */
+enum tls_blame shake_blame(const struct conn *c, const char **blamed);
+
 /* What the half is watched for meanwhile. */
 int shake_interest(const struct conn *c);
 

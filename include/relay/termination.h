@@ -11,10 +11,10 @@ bool termination_is_wanted(const struct model_service *model);
 
 /*
  * Makes service->tls, where it is wanted.
- * tickets   of the segment; outlive the service
+ * daemon    of the segment, with the keys of tickets; outlives the service
  * Returns false with the reasons in problems, at the lines that are to blame. Expired certificates are a warning.
  */
 bool termination_prepare(struct service *service, const struct model *model,
-                         const struct tickets *tickets, struct problems *problems);
+                         struct daemon_row *daemon, struct problems *problems);
 
 #endif

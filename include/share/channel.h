@@ -44,7 +44,8 @@ enum message_kind {
     MSG_BELLS,     /* m>c  payload uint32_t slots[]; fds: the bell of each */
     MSG_ADDRESSES, /* d>m  fds: one memfd, addresses_encode: what names are known to mean now; a
                       change begins a rollout. Sent before READY of a generation whose names were all new */
-    MSG_FAILED,    /* c>m  text: why this process cannot work; it ends */
+    MSG_FETCHED, /* d>m  fds: one memfd, fetched_encode: something that the configuration has a use for; a change begins a rollout */
+    MSG_FAILED,  /* c>m  text: why this process cannot work; it ends */
     MSG_RELOADED, /* m>d  number = wall time in ns, flag = ok, text: how the last reload ended */
     MSG_PROPOSE, /* d>m  number = request, payload edit_encode: change the current configuration; RESULT */
     MSG_SAVE, /* d>m  number = request: write the running configuration to its file; answered by RESULT */

@@ -19,6 +19,7 @@
 #include "share/sources.h"
 #include "share/stick.h"
 #include "share/tickets.h"
+#include "share/wishes.h"
 
 enum {
     SEGMENT_SLOTS = 512, /* twice 256 workers: an upgrade runs two sets */
@@ -30,7 +31,7 @@ enum {
     SEGMENT_LIVE = 131072                           /* open connections a worker */
 };
 
-#define SEGMENT_VERSION 5
+#define SEGMENT_VERSION 6
 
 /* Sizes that the configuration decides, once for the life of the daemon. Zero: as by default. */
 struct segment_sizes {
@@ -60,6 +61,7 @@ struct daemon_row {
     _Atomic uint64_t settled;          /* slots settled, by settle_slot: the audit's cue */
     _Atomic uint32_t has_sources;      /* some source was ever counted: else nobody looks */
     struct tickets tickets; /* keys of TLS tickets, by master at creation, then the director */
+    struct wishes wishes;   /* of workers, for the director to fetch */
     /* One more than the highest row ever in use: nobody looks (and so pays for pages) beyond. */
     _Atomic uint32_t slots_used;                             /* by segment_use_slot */
     _Atomic uint32_t hosts_used, groups_used, services_used; /* by host_reset, … */

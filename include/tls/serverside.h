@@ -10,6 +10,8 @@
 #include "share/tickets.h"
 #include "tls/client.h"
 #include "tls/pair.h"
+#include "tls/revocation.h"
+#include "tls/stapling.h"
 
 struct ssl_ctx_st;
 
@@ -29,15 +31,24 @@ struct tls_server_plan {
     size_t ca_length;
     enum tls_ask ask;
     int depth; /* most certificates between a client's own and one of ca */
+    struct revocation_plan
+        revocation;                   /* of clients' certificates; its ca is taken from above */
+    const struct tls_staple *staples; /* one a pair; NULL: none are sent */
     const struct tickets *tickets;
     int64_t ticket_lifetime_s;
 };
 
 /* What of a plan cannot be used. */
-enum tls_server_part { TLS_PART_CERTIFICATE, TLS_PART_CIPHERS, TLS_PART_CA, TLS_PART_ALL };
+enum tls_server_part {
+    TLS_PART_CERTIFICATE,
+    TLS_PART_CIPHERS,
+    TLS_PART_CA,
+    TLS_PART_LIST,
+    TLS_PART_ALL
+};
 struct tls_server_fault {
     enum tls_server_part part;
-    size_t pair; /* TLS_PART_CERTIFICATE: which */
+    size_t nth; /* TLS_PART_CERTIFICATE, TLS_PART_LIST: which */
     char reason[TLS_REASON_BYTES];
 };
 
@@ -53,6 +64,9 @@ void tls_server_free(struct tls_server *server);
 
 /* When a certificate of the plan, or one of its chain, ends; in seconds since 1970. */
 int64_t tls_server_expires(const struct tls_server *server, size_t pair);
+
+/* When the first of the lists of revoked certificates is to be renewed; INT64_MAX: there are none. */
+int64_t tls_server_lists_renew(const struct tls_server *server);
 
 /* For tls/stream alone. */
 struct ssl_ctx_st *tls_server_context(const struct tls_server *server);

@@ -74,6 +74,12 @@ void tls_stream_settle(struct tls_stream *stream);
 /* After TLS_FAILED: why, in words for people. */
 const char *tls_stream_reason(const struct tls_stream *stream);
 
+/* After TLS_FAILED: whether it is a list of revoked certificates that speaks against the client's. */
+enum tls_blame tls_stream_blame(const struct tls_stream *stream);
+
+/* Then: the subject of that certificate, on one line; NULL: memory was out. Lives as long as the stream. */
+const char *tls_stream_blamed(const struct tls_stream *stream);
+
 /* What was agreed; texts live as long as the stream. */
 struct tls_facts {
     const char *version;           /* "TLSv1.3" */

@@ -1,33 +1,98 @@
 /* SPDX-License-Identifier: MIT */
-/* When the certificates of a configuration end. */
+/* When the certificates of a configuration end, its lists and staples are to be renewed. */
 #include "admin/expiries.h"
 
 #include <stdlib.h>
 
 #include "conf/directives.h"
+#include "conf/fetched.h"
 #include "conf/store.h"
+#include "tls/crl.h"
 #include "tls/pair.h"
+#include "tls/staple.h"
+
+static void put(struct expiries *out, const struct conf_section *section, const char *key,
+                const char *path, int64_t expires_s)
+{
+    if (section != NULL && expires_s != INT64_MAX)
+        out->at[out->n++] = (struct expiry){
+            .section = section->title, .key = key, .path = path, .expires_s = expires_s};
+}
 
 /* Files without a certificate, as one whose certificates are withheld, are left out. */
 static void add(struct expiries *out, const struct conf_section *section, const char *key,
                 const struct model_file *file)
 {
     int64_t expires_s;
-    if (section == NULL || file->path[0] == '\0' ||
-        !tls_pair_expiry(file->bytes, file->length, &expires_s))
-        return;
-    out->at[out->n++] = (struct expiry){
-        .section = section->title, .key = key, .path = file->path, .expires_s = expires_s};
+    if (file->path[0] != '\0' && tls_pair_expiry(file->bytes, file->length, &expires_s))
+        put(out, section, key, file->path, expires_s);
 }
 
-static void add_service(struct expiries *out, const struct conf_section *section,
-                        const struct model_service *service)
+/* path: as the file has it; a list that was not fetched yet is left out. */
+static void add_list(struct expiries *out, const struct conf_section *section,
+                     const struct model_file *file, const char *path)
+{
+    char unused[TLS_REASON_BYTES];
+    struct crl_facts facts;
+    struct stack_st_X509_CRL *lists =
+        file != NULL ? crl_read(file->bytes, file->length, unused) : NULL;
+    if (lists == NULL)
+        return;
+    crl_look(lists, &facts);
+    crl_free(lists);
+    put(out, section, DIRECTIVE_OF(SECTION_SERVICE, model_service, crls)->key, path,
+        facts.renews_s);
+}
+
+static void add_points(struct expiries *out, const struct model *model,
+                       const struct conf_section *section)
+{
+    const struct model_file *points = fetched_of(model, FETCHED_POINTS, "");
+    char url[MODEL_URL_MOST + 1];
+    size_t n = 0;
+    for (size_t at = 0;
+         points != NULL && n++ < FETCHED_POINTS_MOST && fetched_next_point(points, &at, url);) {
+        const struct model_file *file = fetched_of(model, FETCHED_CRL, url);
+        add_list(out, section, file, file != NULL ? file->path + sizeof FETCHED_CRL - 1 : NULL);
+    }
+}
+
+static void add_lists(struct expiries *out, const struct model *model,
+                      const struct conf_section *section, const struct model_service *service)
+{
+    for (size_t i = 0; i < service->n_crls; i++) {
+        const struct model_crl *crl = &service->crls[i];
+        if (crl->source == CRL_AUTO)
+            add_points(out, model, section);
+        else
+            add_list(out, section,
+                     crl->source == CRL_FILE ? &crl->file
+                                             : fetched_of(model, FETCHED_CRL, crl->text),
+                     crl->text);
+    }
+}
+
+static void add_staple(struct expiries *out, const struct model *model,
+                       const struct conf_section *section, const char *path)
+{
+    struct staple_facts facts;
+    const struct model_file *file = fetched_of(model, FETCHED_STAPLE, path);
+    if (file != NULL && staple_look(file->bytes, file->length, &facts))
+        put(out, section, DIRECTIVE_OF(SECTION_SERVICE, model_service, ocsp_stapling)->key,
+            path, facts.renews_s);
+}
+
+static void add_service(struct expiries *out, const struct model *model,
+                        const struct conf_section *section, const struct model_service *service)
 {
     const char *key = DIRECTIVE_OF(SECTION_SERVICE, model_service, certificates)->key;
     for (size_t i = 0; i < service->n_certificates; i++)
         add(out, section, key, &service->certificates[i].chain);
     add(out, section, DIRECTIVE_OF(SECTION_SERVICE, model_service, client_ca)->key,
         &service->client_ca);
+    add_lists(out, model, section, service);
+    for (size_t i = 0; service->ocsp_stapling && i < service->n_certificates; i++)
+        add_staple(out, model, section, service->certificates[i].chain.path);
 }
 
 static void add_group(struct expiries *out, const struct conf_section *section,
@@ -42,7 +107,8 @@ int expiries_make(const struct model *model, struct expiries *out)
 {
     size_t most = 1 + 2 * model->n_groups;
     for (size_t i = 0; i < model->n_services; i++)
-        most += 1 + model->services[i].n_certificates;
+        most += 1 + 2 * model->services[i].n_certificates +
+                model->services[i].n_crls * (1 + FETCHED_POINTS_MOST);
     *out = (struct expiries){.at = calloc(most, sizeof *out->at)};
     if (out->at == NULL)
         return -1;
@@ -50,7 +116,7 @@ int expiries_make(const struct model *model, struct expiries *out)
         DIRECTIVE_OF(SECTION_ADMIN, model_admin, certificate)->key,
         &model->admin.certificate.chain);
     for (size_t i = 0; i < model->n_services; i++)
-        add_service(out,
+        add_service(out, model,
                     store_find_section(model->store, SECTION_SERVICE, model->services[i].name),
                     &model->services[i]);
     for (size_t i = 0; i < model->n_groups; i++)

@@ -46,6 +46,7 @@ static bool read_into(struct conf_store *store, const char *path, struct conf_fi
         file->bytes = arena_copy(&store->arena, read.length > 0 ? read.bytes : "", read.length);
         file->file = (struct model_file){path, (unsigned char *)file->bytes, read.length};
         file->is_open = file_is_open(&read);
+        file->stamp = read.stamp;
         if (file->bytes == NULL)
             text_printf(why, "%s does not fit into memory", path);
     }
@@ -109,6 +110,7 @@ static struct conf_file *take(struct value_context *context, const char *path,
     if (!is_known) { /* also when it is refused: the store wipes what is a key */
         if (need == A_KEY || (need == MAYBE_KEY && holds_key(&file->file)))
             file->key_for = party_of(context);
+        file->is_watched = file->key_for != 0;
         file->next = context->store->files;
         context->store->files = file;
     } else if (file->key_for != 0 && need >= MAYBE_KEY) {
@@ -127,6 +129,17 @@ bool attached_take(struct value_context *context, const char *path, size_t most_
     const struct conf_file *file = take(context, path, most_bytes, FOR_ALL);
     if (file != NULL)
         *out = file->file;
+    return file != NULL;
+}
+
+bool attached_take_watched(struct value_context *context, const char *path, size_t most_bytes,
+                           struct model_file *out)
+{
+    struct conf_file *file = take(context, path, most_bytes, FOR_ALL);
+    if (file != NULL) {
+        file->is_watched = true;
+        *out = file->file;
+    }
     return file != NULL;
 }
 
@@ -151,9 +164,11 @@ bool attached_take_key(struct value_context *context, const char *path, size_t m
 bool attached_take_pair(struct value_context *context, const char *path, size_t most_bytes,
                         struct model_file *out, bool *has_key)
 {
-    const struct conf_file *file = take(context, path, most_bytes, MAYBE_KEY);
-    if (file != NULL)
+    struct conf_file *file = take(context, path, most_bytes, MAYBE_KEY);
+    if (file != NULL) {
+        file->is_watched = true;
         *out = file->file;
+    }
     *has_key = file != NULL && file->key_for != 0;
     return file != NULL;
 }
@@ -166,7 +181,8 @@ static bool parse_certificates(struct value_context *context, const char *value,
         text_add(context->why, why);
         return false;
     }
-    if (path[0] != '\0' && !attached_take(context, path, CERTIFICATES_MOST_BYTES, &file))
+    if (path[0] != '\0' &&
+        !attached_take_watched(context, path, CERTIFICATES_MOST_BYTES, &file))
         return false;
     memcpy(field, &file, sizeof file);
     return true;

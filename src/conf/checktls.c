@@ -18,8 +18,9 @@ static const struct model_listen *find_tls_listen(const struct model_service *se
 static void warn_of_unused(const struct conf_section *section, struct problems *problems)
 {
     const struct directive *const rows[] = {
-        ROW(certificates), ROW(tls_min),       ROW(tls_ciphers), ROW(tls_alpn),
-        ROW(client_ca),    ROW(client_verify), ROW(client_depth)};
+        ROW(certificates), ROW(tls_min),       ROW(tls_ciphers),  ROW(tls_alpn),
+        ROW(client_ca),    ROW(client_verify), ROW(client_depth), ROW(crls),
+        ROW(crl_policy),   ROW(ocsp_stapling)};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (store_find_line(section, rows[i]) != NULL)
             problems_warn(problems, store_place(section, rows[i], 0), section->title,
@@ -33,6 +34,14 @@ static void check_clients(const struct model_service *service,
     const struct directive *verify = ROW(client_verify), *ca = ROW(client_ca);
     bool has_ca = store_find_line(section, ca) != NULL;
     bool asks = service->client_verify != CLIENT_VERIFY_NONE;
+    const struct directive *crls = ROW(crls), *policy = ROW(crl_policy);
+    bool has_crls = store_find_line(section, crls) != NULL;
+    if (!asks && has_crls)
+        problems_warn(problems, store_place(section, crls, 0), section->title, crls->key,
+                      "has no effect: %s is none", verify->key);
+    if (!has_crls && store_find_line(section, policy) != NULL)
+        problems_warn(problems, store_place(section, policy, 0), section->title, policy->key,
+                      "has no effect without a %s", crls->key);
     if (asks && !has_ca)
         problems_add(problems, store_place(section, verify, 0), section->title, verify->key,
                      "needs a %s: whose certificates are good?", ca->key);

@@ -68,6 +68,11 @@ static bool copy_files(struct copier *copier, const struct conf_store *from)
         added->file.length = file->file.length;
         added->key_for = file->key_for;
         added->is_open = file->is_open;
+        added->is_watched = file->is_watched;
+        added->is_changed = file->is_changed;
+        added->stamp = file->stamp;
+        added->seen = file->seen;
+        added->tried = file->tried;
         if (added->file.path == NULL || added->bytes == NULL)
             return false;
         *end = added;

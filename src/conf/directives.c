@@ -10,6 +10,7 @@
 #include "conf/attached.h"
 #include "conf/certificate.h"
 #include "conf/clauses.h"
+#include "conf/crls.h"
 #include "conf/endpoints.h"
 #include "conf/logtargets.h"
 #include "conf/networks.h"
@@ -60,6 +61,10 @@ static const struct value_word client_verifies[] = {
     {"optional", CLIENT_VERIFY_OPTIONAL, false},
     {"required", CLIENT_VERIFY_REQUIRED, false},
 };
+static const struct value_word crl_policies[] = {
+    {"strict", CRL_STRICT, false},
+    {"lenient", CRL_LENIENT, false},
+};
 static const struct value_word host_tlses[] = {
     {"no", HOST_TLS_NO, false},
     {"yes", HOST_TLS_YES, false},
@@ -93,8 +98,8 @@ static const struct directive rows[] = {
       .says = "Further files, as a name or a pattern below this file's folder, with the same owner, writable by nobody else, without [global]; a plain name must exist." },
     { SECTION_GLOBAL, "resolver", &value_resolver, LIST(model_global, resolvers, n_resolvers), .def = "",
       .says = "DNS server that is asked what names of hosts mean, as an IP address with a port (53 where there is none); empty is those of resolv.conf." },
-    { SECTION_GLOBAL, "cache", &value_other, .def = "/var/lib/gaidaros", .is_later = true,
-      .says = "Folder for fetched revocation lists and staples." },
+    { SECTION_GLOBAL, "cache", &value_path, FIELD(model_global, cache), .def = "/var/lib/gaidaros", .may_be_empty = true,
+      .says = "Folder in which fetched revocation lists and staples are kept, so that a restart has them at once; it is the master that writes there. Empty is nowhere." },
     { SECTION_GLOBAL, "ticket_rotation", &value_duration, FIELD(model_global, ticket_rotation_ms), .def = "8h", .min = "1s", .max = "2d", .reach = REACH_NOW,
       .says = "How long a key seals the tickets by which TLS clients resume their sessions; the two before it open them still. The keys are shared by all workers, and made by chance unless ticket_secret says otherwise." },
     { SECTION_GLOBAL, "ticket_secret", &value_secret, FIELD(model_global, ticket_secret), .def = "", .reach = REACH_NOW,
@@ -209,12 +214,12 @@ static const struct directive rows[] = {
       .says = "Whether clients are asked for a certificate: none, optional (one that is shown must be good) or required." },
     { SECTION_SERVICE, "client_depth", &value_number, FIELD(model_service, client_depth), .def = "3", .min = "0", .max = "16", .reach = REACH_NEW_CONNECTIONS,
       .says = "Most certificates that may stand between a client's own and one of client_ca." },
-    { SECTION_SERVICE, "client_crl", &value_other, .def = "", .repeats = true, .is_later = true,
-      .says = "Revocation list for clients' certificates." },
-    { SECTION_SERVICE, "crl_policy", &value_other, .def = "strict", .is_later = true,
-      .says = "Whether a client may enter when no fresh revocation list is there." },
-    { SECTION_SERVICE, "ocsp_stapling", &value_bool, .def = "no", .is_later = true,
-      .says = "Send a staple with the certificate." },
+    { SECTION_SERVICE, "client_crl", &value_crl, LIST(model_service, crls, n_crls), .def = "", .reach = REACH_NEW_CONNECTIONS,
+      .says = "List of revoked certificates for those of clients: a file of up to 16 MiB, an http:// URL, which is fetched, kept and renewed, or auto, the URLs that clients' certificates name themselves. See REVOCATION." },
+    { SECTION_SERVICE, "crl_policy", &value_word, FIELD(model_service, crl_policy), .def = "strict", WORDS(crl_policies), .reach = REACH_NEW_CONNECTIONS,
+      .says = "What becomes of a client's certificate that no fresh list of client_crl covers: strict refuses it, lenient lets it in unless the list that there is names it." },
+    { SECTION_SERVICE, "ocsp_stapling", &value_bool, FIELD(model_service, ocsp_stapling), .def = "no", .reach = REACH_NEW_CONNECTIONS,
+      .says = "Send with each certificate that names an OCSP responder that one's word that it is good; it is fetched and renewed. The issuer's certificate must stand behind it in the file. See REVOCATION." },
 
     { SECTION_GROUP, "scheduler", &value_word, FIELD(model_group, scheduler), .def = "roundrobin", WORDS(schedulers), .reach = REACH_NEW_CONNECTIONS,
       .says = "How a host is chosen, see SCHEDULERS; random ignores weights, all others honour them." },

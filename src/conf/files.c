@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 void file_bytes_fini(struct file_bytes *file)
 {
     if (file->bytes != NULL) /* it may have held a key */
@@ -34,6 +36,24 @@ static const char *type_word(mode_t mode)
     if (S_ISSOCK(mode))
         return "a socket";
     return S_ISCHR(mode) || S_ISBLK(mode) ? "a device" : "no regular file";
+}
+
+static struct file_stamp stamp_of(const struct stat *status)
+{
+    return (struct file_stamp){.changed_ns =
+                                   (int64_t)status->st_mtim.tv_sec * (int64_t)CLOCK_NS_PER_S +
+                                   status->st_mtim.tv_nsec,
+                               .inode = status->st_ino,
+                               .length = (uint64_t)status->st_size};
+}
+
+bool file_examine_stamp(const char *path, struct file_stamp *out)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    *out = stamp_of(&status);
+    return true;
 }
 
 /* Is it a file that can be read, and that only its owner can change? */
@@ -61,6 +81,7 @@ static int file_examine(int fd, struct file_bytes *out, struct text *why)
     out->inode = status.st_ino;
     out->owner = status.st_uid;
     out->mode = status.st_mode & 07777;
+    out->stamp = stamp_of(&status);
     return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/task.h"
 #include "conf/bundle.h"
+#include "conf/fetched.h"
 #include "conf/store.h"
 #include "director/desk.h"
 #include "director/parts.h"
@@ -64,6 +65,20 @@ static void say_of(struct director *d, enum message_kind kind, uint64_t generati
 {
     const struct message message = {.kind = kind, .generation = generation};
     (void)director_say(d, &message, text, -1);
+}
+
+/* ---- lists and staples ---- */
+
+static void on_fetched(void *context, const char *name, const void *bytes, size_t length)
+{
+    const struct message message = {.kind = MSG_FETCHED};
+    int fd = fetched_encode(name, bytes, length);
+    if (fd < 0) {
+        log_error("%s cannot be told to master: %s", name, strerror(errno));
+        return;
+    }
+    (void)director_say(context, &message, NULL, fd);
+    close(fd);
 }
 
 /* ---- names of hosts ---- */
@@ -239,6 +254,8 @@ static void commit(struct director *d, uint64_t generation)
     server_set_certificate(d->server, &d->current.model->admin.certificate);
     if (ticketing_use(&d->ticketing, &d->current.model->global) != 0)
         log_error("out of memory: tickets keep the keys that they have");
+    if (renewal_apply(d->renewal, d->current.model) != 0)
+        log_error("out of memory: not all lists and staples are renewed");
     store_wipe_keys(d->current.model->store);
     /* Before the rows of hosts that left are free for others. */
     if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
@@ -287,6 +304,8 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
         d->flushed_ns = now_ns;
         log_flush();
         change_tickets(d, now_ns);
+        if (d->has_segment)
+            renewal_look(d->renewal, &d->segment.daemon->wishes);
     }
     if (!d->has_segment)
         return;
@@ -477,7 +496,8 @@ static int init(struct director *d, int channel_fd)
     d->tasks = task_threads_new(1);
     d->server = server_new(d->loop, &actions);
     d->resolver = resolver_new(d->loop, on_names_changed, d);
-    if (d->tasks == NULL || d->server == NULL || d->resolver == NULL) {
+    d->renewal = renewal_new(d->loop, on_fetched, d);
+    if (d->tasks == NULL || d->server == NULL || d->resolver == NULL || d->renewal == NULL) {
         say_failed(d, "cannot start", errno);
         return -1;
     }
@@ -502,6 +522,7 @@ static void fini(struct director *d)
     if (d->tasks != NULL)
         task_threads_free(d->tasks);
     resolver_free(d->resolver);
+    bool is_fetching = !renewal_free(d->renewal);
     checks_free(d->checks);
     ports_free(d->ports);
     profiler_free(d->profiler);
@@ -516,6 +537,8 @@ static void fini(struct director *d)
     if (d->has_segment)
         segment_fini(&d->segment);
     channel_fini(&d->channel);
+    if (is_fetching)
+        _exit(d->exit_status);
     if (d->loop != NULL)
         ev_loop_destroy(d->loop);
 }

@@ -20,6 +20,7 @@
 #include "master/context.h"
 #include "master/daemon.h"
 #include "master/departure.h"
+#include "master/filewatch.h"
 #include "master/greeting.h"
 #include "master/naming.h"
 #include "master/paths.h"
@@ -95,6 +96,10 @@ static void on_message(void *context, struct child *child, struct received *mess
     case MSG_ADDRESSES:
         if (is_director)
             naming_take(master, message);
+        return;
+    case MSG_FETCHED:
+        if (is_director)
+            cache_take(master, message);
         return;
     case MSG_SHUTDOWN:
         if (is_director)
@@ -210,8 +215,10 @@ static void on_housekeeping(struct ev_loop *loop, struct ev_timer *timer, int re
     uint64_t now_ns = clock_now_ns();
     (void)loop;
     (void)revents;
-    if (master->phase == MASTER_SERVING)
+    if (master->phase == MASTER_SERVING) {
         adoption_review(master);
+        filewatch_look(master, now_ns);
+    }
     if (now_ns - master->flushed_ns < CLOCK_NS_PER_S)
         return;
     master->flushed_ns = now_ns;
@@ -391,6 +398,7 @@ static void close_all(struct master *master)
     notify_close(&master->notify);
     conf_free(master->boot);
     addresses_fini(&master->addresses);
+    cache_fini(&master->cache);
     free(master->config);
     if (master->loop != NULL)
         ev_loop_destroy(master->loop);

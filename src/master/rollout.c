@@ -15,6 +15,7 @@
 #include "master/daemon.h"
 #include "master/departure.h"
 #include "master/edits.h"
+#include "master/filewatch.h"
 #include "master/greeting.h"
 #include "master/naming.h"
 #include "master/prepare.h"
@@ -132,7 +133,7 @@ static void settle_newcomers(struct master *master)
 static void log_failure(const struct rollout *rollout, const char *why)
 {
     static const char *const words[] = {[ROLLOUT_OF_FILE] = "reload failed",
-                                        [ROLLOUT_OF_NAMES] = "new addresses are not used",
+                                        [ROLLOUT_OF_NAMES] = "what has changed is not used",
                                         [ROLLOUT_OF_EDITS] = "a change is not made"};
     log_lines(log_error, why);
     log_error("%s: generation %" PRIu64 " serves on", words[rollout->kind],
@@ -152,6 +153,9 @@ static void give_up(struct master *master, const char *why, int exit_status)
         departure_resume(master);
         if (rollout->kind != ROLLOUT_OF_EDITS || !edits_try_each(master))
             log_failure(rollout, why);
+        /* Whatever else was new is not to wait for a file that cannot be used. */
+        if (rollout->kind == ROLLOUT_OF_NAMES && rollout->has_read)
+            turns_request(master, ASKER_NAMES, 0, 0);
         if (rollout->kind == ROLLOUT_OF_FILE) {
             atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
             requests_remember(master, false, why);
@@ -192,16 +196,28 @@ static void set_limit(struct master *master)
     ev_timer_start(master->loop, &rollout->limit);
 }
 
-static struct model *load(struct master *master, struct problems *problems)
+static struct model *build(struct master *master, struct problems *problems)
 {
+    struct model *model;
     /* The one of the start was read to know whether to become a daemon. */
     if (master->rollout.last_generation == 0)
         return master->boot;
-    if (master->rollout.kind == ROLLOUT_OF_NAMES)
-        return conf_renew(master->rollout.current->model, &master->addresses, problems);
+    if (master->rollout.kind == ROLLOUT_OF_NAMES) {
+        model = conf_renew(master->rollout.current->model, &master->addresses, problems);
+        master->rollout.has_read = filewatch_forget(master);
+        return model;
+    }
     if (master->rollout.kind == ROLLOUT_OF_EDITS)
         return edits_apply(master);
     return conf_load(&master->request, problems);
+}
+
+static struct model *load(struct master *master, struct problems *problems)
+{
+    struct model *model = build(master, problems);
+    if (model != NULL)
+        cache_fill(master, model);
+    return model;
 }
 
 /* Lines go where the next configuration says. */
@@ -282,6 +298,8 @@ static void begin_again(struct master *master)
     struct edition *before = rollout->next;
     struct problems problems = {0};
     struct model *model = conf_renew(before->model, &master->addresses, &problems);
+    if (model != NULL)
+        cache_fill(master, model);
     struct edition *edition = model != NULL ? editions_add(rollout, model) : NULL;
     if (edition == NULL)
         conf_free(model);
@@ -355,6 +373,7 @@ static void finish(struct master *master)
         requests_remember(master, true, text);
     }
     naming_forget_unwanted(master);
+    cache_forget_unwanted(master);
     adoption_renew_all(master);
     departure_begin(master);
     end_rollout(master, true, text);

@@ -10,6 +10,7 @@
 #include "base/counter.h"
 #include "relay/admit.h"
 #include "relay/generation.h"
+#include "tls/revocation.h"
 
 void access_log_flush(struct access_log *log)
 {
@@ -31,6 +32,7 @@ struct line {
     const char *service, *group, *host, *status;
     const char *sni;     /* letters, digits, dots, '-' and '_' alone */
     const char *subject; /* NULL = clients of the service show no certificates */
+    const char *refused; /* NULL = no list of revoked certificates was against the client */
     uint64_t bytes_in, bytes_out, connect_ms, duration_ms;
     uint64_t id; /* 0 = not told: each connection has one line alone */
 };
@@ -59,6 +61,8 @@ static void print_text(struct text *out, const struct line *line)
                 line->sni[0] != '\0' ? line->sni : "-");
     if (line->subject != NULL)
         add_subject(out, line->subject);
+    if (line->refused != NULL)
+        text_printf(out, " refused=%s", line->refused);
     if (line->id != 0)
         text_printf(out, " id=%" PRIu64, line->id);
     text_add(out, "\n");
@@ -83,6 +87,8 @@ static void print_json(struct text *out, const struct line *line)
         text_add(out, ",\"client_certificate\":");
         text_add_json(out, line->subject);
     }
+    if (line->refused != NULL)
+        text_printf(out, ",\"refused\":\"%s\"", line->refused);
     if (line->id != 0)
         text_printf(out, ",\"id\":%" PRIu64, line->id);
     text_add(out, "}\n");
@@ -113,6 +119,9 @@ static void fill(struct line *line, const struct conn *c)
     line->subject = c->service->model->client_verify == CLIENT_VERIFY_NONE ? NULL
                     : c->subject != NULL                                   ? c->subject
                                                                            : "";
+    line->refused = c->blame == TLS_BLAME_REVOKED ? "revoked"
+                    : c->blame == TLS_BLAME_STALE ? "stale_list"
+                                                  : NULL;
     line->bytes_in = c->client.in_bytes;
     line->bytes_out = c->host.in_bytes;
     line->connect_ms = c->connect_ns / CLOCK_NS_PER_MS;

@@ -42,6 +42,24 @@ static enum opening_verdict finish(struct conn *c)
     return OPENING_DONE;
 }
 
+/* Refuses the client; who was revoked is told everywhere. */
+static enum opening_verdict refuse(struct conn *c)
+{
+    struct service_shard *shard = c->service->shard;
+    const char *subject;
+
+    c->blame = (uint8_t)shake_blame(c, &subject);
+    if (c->blame == TLS_BLAME_REVOKED)
+        counter_add(&shard->handshakes_revoked, 1);
+    else if (c->blame == TLS_BLAME_STALE)
+        counter_add(&shard->handshakes_stale, 1);
+    if (c->blame != TLS_BLAME_OTHER && subject != NULL)
+        c->subject = strdup(subject);
+    if (c->subject == NULL)
+        return refusal_tell(c, "TLS handshake", shake_reason(c));
+    return refusal_tell_of(c, "TLS handshake", shake_reason(c), c->subject);
+}
+
 static enum opening_verdict verdict_of(struct conn *c, enum shake_verdict verdict)
 {
     switch (verdict) {
@@ -50,7 +68,7 @@ static enum opening_verdict verdict_of(struct conn *c, enum shake_verdict verdic
     case SHAKE_DONE:
         return finish(c);
     case SHAKE_FAILED:
-        return refusal_tell(c, "TLS handshake", shake_reason(c));
+        return refuse(c);
     case SHAKE_RESET:
     case SHAKE_LEFT:
         return OPENING_LEFT;

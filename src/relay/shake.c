@@ -275,6 +275,17 @@ const char *shake_reason(const struct conn *c)
                                         : "ended before it was complete";
 }
 
+enum tls_blame shake_blame(const struct conn *c, const char **blamed)
+{
+    const struct shake *shake = c->shake;
+
+    *blamed = NULL;
+    if (shake->step != TLS_FAILED)
+        return TLS_BLAME_OTHER;
+    *blamed = tls_stream_blamed(shake->stream);
+    return tls_stream_blame(shake->stream);
+}
+
 int shake_interest(const struct conn *c)
 {
     const struct shake *shake = c->shake;

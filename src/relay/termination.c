@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "conf/directives.h"
+#include "conf/fetched.h"
 #include "conf/store.h"
 #include "tls/serverside.h"
 
@@ -35,7 +36,11 @@ static void blame(const struct service *service, const struct model *model,
     switch (fault->part) {
     case TLS_PART_CERTIFICATE:
         row = ROW(certificates);
-        path = service->model->certificates[fault->pair].chain.path;
+        path = service->model->certificates[fault->nth].chain.path;
+        break;
+    case TLS_PART_LIST:
+        row = ROW(crls);
+        path = service->model->crls[fault->nth].text;
         break;
     case TLS_PART_CIPHERS:
         row = ROW(tls_ciphers);
@@ -47,7 +52,8 @@ static void blame(const struct service *service, const struct model *model,
     case TLS_PART_ALL:
         break;
     }
-    size_t nth = fault->part == TLS_PART_CERTIFICATE ? fault->pair : 0;
+    bool repeats = fault->part == TLS_PART_CERTIFICATE || fault->part == TLS_PART_LIST;
+    size_t nth = repeats ? fault->nth : 0;
     problems_add(problems, store_place(section, row, nth), section->title,
                  row != NULL ? row->key : NULL, "%s%s%s", path != NULL ? path : "",
                  path != NULL ? ": " : "", fault->reason);
@@ -63,6 +69,72 @@ static struct tls_pair *list_pairs(const struct model_service *model)
                                      certificate->chain.length, certificate->key.length};
     }
     return pairs;
+}
+
+/* The staples of all certificates, as far as there are some; NULL when memory is out. */
+static struct tls_staple *list_staples(const struct model_service *service,
+                                       const struct model *model)
+{
+    struct tls_staple *staples = calloc(service->n_certificates, sizeof *staples);
+    for (size_t i = 0; staples != NULL && i < service->n_certificates; i++) {
+        const struct model_file *chain = &service->certificates[i].chain;
+        const struct model_file *file = fetched_of(model, FETCHED_STAPLE, chain->path);
+        staples[i] = (struct tls_staple){.chain = chain->bytes, .chain_length = chain->length};
+        if (file != NULL) {
+            staples[i].bytes = file->bytes;
+            staples[i].length = file->length;
+        }
+    }
+    return staples;
+}
+
+static void put_fetched(struct tls_list *list, const struct model *model, const char *url)
+{
+    const struct model_file *file = fetched_of(model, FETCHED_CRL, url);
+    *list = (struct tls_list){.bytes = (const unsigned char *)"", .is_fetched = true};
+    if (file != NULL) {
+        list->bytes = file->bytes;
+        list->length = file->length;
+    }
+}
+
+static bool is_auto(const struct model_service *service)
+{
+    for (size_t i = 0; i < service->n_crls; i++)
+        if (service->crls[i].source == CRL_AUTO)
+            return true;
+    return false;
+}
+
+static size_t put_points(struct tls_list *lists, const struct model *model)
+{
+    const struct model_file *points = fetched_of(model, FETCHED_POINTS, "");
+    char url[MODEL_URL_MOST + 1];
+    size_t n = 0;
+    for (size_t at = 0;
+         points != NULL && n < FETCHED_POINTS_MOST && fetched_next_point(points, &at, url);)
+        put_fetched(&lists[n++], model, url);
+    return n;
+}
+
+/*
+ * Those that lines name, in their order, then those that clients' certificates name. NULL when memory is out.
+ * n  out: how many
+ */
+static struct tls_list *list_lists(const struct model_service *service,
+                                   const struct model *model, size_t *n)
+{
+    struct tls_list *lists = calloc(service->n_crls + FETCHED_POINTS_MOST + 1, sizeof *lists);
+    for (*n = 0; lists != NULL && *n < service->n_crls; (*n)++) {
+        const struct model_crl *crl = &service->crls[*n];
+        if (crl->source == CRL_FILE)
+            lists[*n] = (struct tls_list){.bytes = crl->file.bytes, .length = crl->file.length};
+        else
+            put_fetched(&lists[*n], model, crl->text);
+    }
+    if (lists != NULL && is_auto(service))
+        *n += put_points(lists + *n, model);
+    return lists;
 }
 
 static enum tls_ask ask_of(enum client_verify verify)
@@ -88,10 +160,25 @@ static void warn_of_expiry(const struct service *service, const struct model *mo
             problems_warn(problems, store_place(section, ROW(certificates), i), section->title,
                           ROW(certificates)->key, "%s has expired",
                           service->model->certificates[i].chain.path);
+    if (tls_server_lists_renew(service->tls) < now_s)
+        problems_warn(problems, store_place(section, ROW(crls), 0), section->title,
+                      ROW(crls)->key, "a list should have been renewed by now: %s",
+                      service->model->crl_policy == CRL_STRICT
+                          ? "who it is about is refused"
+                          : "it counts all the same (crl_policy)");
+}
+
+/* What is asked about clients' certificates. */
+static void plan_revocation(struct revocation_plan *plan, const struct model_service *asked,
+                            struct wishes *wishes)
+{
+    plan->is_asked = asked->n_crls > 0;
+    plan->is_lenient = asked->crl_policy == CRL_LENIENT;
+    plan->wishes = is_auto(asked) ? wishes : NULL;
 }
 
 bool termination_prepare(struct service *service, const struct model *model,
-                         const struct tickets *tickets, struct problems *problems)
+                         struct daemon_row *daemon, struct problems *problems)
 {
     const struct model_service *asked = service->model;
     struct tls_server_fault fault = {.part = TLS_PART_ALL, .reason = "out of memory"};
@@ -106,16 +193,23 @@ bool termination_prepare(struct service *service, const struct model *model,
         .ca_length = asked->client_ca.length,
         .ask = ask_of(asked->client_verify),
         .depth = (int)asked->client_depth,
-        .tickets = tickets,
+        .tickets = &daemon->tickets,
         .ticket_lifetime_s = model->global.ticket_rotation_ms / 1000 * (TICKETS_PAST + 1),
     };
     if (!termination_is_wanted(asked))
         return true;
     struct tls_pair *pairs = list_pairs(asked);
+    struct tls_staple *staples = list_staples(asked, model);
+    struct tls_list *lists = list_lists(asked, model, &plan.revocation.n_lists);
+    plan_revocation(&plan.revocation, asked, &daemon->wishes);
     plan.pairs = pairs;
-    if (pairs != NULL)
+    plan.staples = asked->ocsp_stapling ? staples : NULL;
+    plan.revocation.lists = lists;
+    if (pairs != NULL && staples != NULL && lists != NULL)
         service->tls = tls_server_new(&plan, &fault);
     free(pairs);
+    free(staples);
+    free(lists);
     if (service->tls == NULL)
         blame(service, model, &fault, problems);
     else

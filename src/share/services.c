@@ -89,6 +89,8 @@ void service_sum(const struct segment *segment, uint32_t service, struct service
         out->handshakes_full += get(&shard->handshakes_full);
         out->handshakes_resumed += get(&shard->handshakes_resumed);
         out->handshakes_abandoned += get(&shard->handshakes_abandoned);
+        out->handshakes_revoked += get(&shard->handshakes_revoked);
+        out->handshakes_stale += get(&shard->handshakes_stale);
     }
 }
 
@@ -111,5 +113,10 @@ void service_reset(const struct segment *segment, uint32_t service)
         atomic_store(&shard->bytes_out, 0);
         for (size_t i = 0; i < OUTCOMES; i++)
             atomic_store(&shard->outcomes[i], 0);
+        atomic_store(&shard->handshakes_full, 0);
+        atomic_store(&shard->handshakes_resumed, 0);
+        atomic_store(&shard->handshakes_abandoned, 0);
+        atomic_store(&shard->handshakes_revoked, 0);
+        atomic_store(&shard->handshakes_stale, 0);
     }
 }

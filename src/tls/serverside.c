@@ -31,6 +31,8 @@ struct tls_server {
     struct shown *shown;
     unsigned char *protocols;
     unsigned protocols_length;
+    struct revocation *revocation; /* NULL: nobody asks lists */
+    struct stapling *stapling;     /* NULL: nothing is sent with certificates */
 };
 
 /* ---- certificates ---- */
@@ -54,7 +56,7 @@ static bool take_certificates(struct tls_server *server, const struct tls_server
         if (shown_add(server->shown, &plan->pairs[i], fault->reason))
             continue;
         fault->part = TLS_PART_CERTIFICATE;
-        fault->pair = i;
+        fault->nth = i;
         return false;
     }
     if (!shown_settle(server->shown))
@@ -177,6 +179,29 @@ static bool take_authorities(SSL_CTX *context, const struct tls_server_plan *pla
     return false;
 }
 
+static bool take_lists(struct tls_server *server, const struct tls_server_plan *plan,
+                       struct tls_server_fault *fault)
+{
+    struct revocation_plan revocation = plan->revocation;
+    if (plan->ask == TLS_ASK_NOTHING || !revocation.is_asked)
+        return true;
+    revocation.ca = plan->ca;
+    revocation.ca_length = plan->ca_length;
+    server->revocation =
+        revocation_install(server->context, &revocation, &fault->nth, fault->reason);
+    if (server->revocation == NULL)
+        fault->part = fault->nth < revocation.n_lists ? TLS_PART_LIST : TLS_PART_ALL;
+    return server->revocation != NULL;
+}
+
+static bool take_staples(struct tls_server *server, const struct tls_server_plan *plan)
+{
+    if (plan->staples == NULL)
+        return true;
+    server->stapling = stapling_install(server->context, plan->staples, plan->n_pairs);
+    return server->stapling != NULL;
+}
+
 /* ---- protocols ---- */
 
 static int on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_length,
@@ -211,6 +236,16 @@ static bool hash_number(EVP_MD_CTX *hash, uint64_t number)
     return EVP_DigestUpdate(hash, &number, sizeof number) == 1;
 }
 
+static bool hash_lists(EVP_MD_CTX *hash, const struct revocation_plan *plan)
+{
+    bool is_hashed = hash_number(hash, plan->is_asked) && hash_number(hash, plan->is_lenient) &&
+                     hash_number(hash, plan->n_lists);
+    for (size_t i = 0; is_hashed && i < plan->n_lists; i++)
+        is_hashed = hash_number(hash, plan->lists[i].length) &&
+                    EVP_DigestUpdate(hash, plan->lists[i].bytes, plan->lists[i].length) == 1;
+    return is_hashed;
+}
+
 /*
  * A session is resumed only where the same is asked of clients: the context's name is a hash of all that
  * decides who may enter, the same in every worker and after every reload that changes none of it.
@@ -225,6 +260,7 @@ static bool name_sessions(SSL_CTX *context, const struct tls_server_plan *plan)
                    hash_number(hash, plan->ask) && hash_number(hash, (uint64_t)plan->depth) &&
                    hash_number(hash, plan->ca_length) &&
                    EVP_DigestUpdate(hash, plan->ca, plan->ca_length) == 1 &&
+                   hash_lists(hash, &plan->revocation) &&
                    EVP_DigestFinal_ex(hash, name, &length) == 1;
     EVP_MD_CTX_free(hash);
     return is_made && SSL_CTX_set_session_id_context(context, name,
@@ -263,8 +299,8 @@ struct tls_server *tls_server_new(const struct tls_server_plan *plan,
     server->context = SSL_CTX_new(TLS_server_method());
     if (server->context != NULL && set_up(server->context, plan) &&
         take_certificates(server, plan, fault) && take_protocols(server, plan) &&
-        take_authorities(server->context, plan, fault) &&
-        take_ciphers(server->context, plan, fault))
+        take_authorities(server->context, plan, fault) && take_lists(server, plan, fault) &&
+        take_staples(server, plan) && take_ciphers(server->context, plan, fault))
         return server;
     ERR_clear_error();
     tls_server_free(server);
@@ -277,6 +313,8 @@ void tls_server_free(struct tls_server *server)
         return;
     SSL_CTX_free(server->context);
     shown_free(server->shown);
+    revocation_free(server->revocation);
+    stapling_free(server->stapling);
     free(server->protocols);
     free(server);
 }
@@ -294,6 +332,11 @@ bool tls_server_pick(const struct tls_server *server, SSL *ssl)
 int64_t tls_server_expires(const struct tls_server *server, size_t pair)
 {
     return shown_expires(server->shown, pair);
+}
+
+int64_t tls_server_lists_renew(const struct tls_server *server)
+{
+    return server->revocation != NULL ? revocation_renews(server->revocation) : INT64_MAX;
 }
 
 size_t tls_server_choose(const struct tls_server *server, const char *name)

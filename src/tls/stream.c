@@ -40,6 +40,7 @@ struct tls_stream {
     struct text out; /* sent up to out_at */
     size_t out_at;
     char *reason; /* of a failed handshake */
+    enum tls_blame blame;
 };
 
 /* ---- between OpenSSL and the bytes ---- */
@@ -289,10 +290,13 @@ static void note_reason(struct tls_stream *stream)
     const char *words = ERR_reason_error_string(error);
     bool is_certificate = verdict != X509_V_OK && ERR_GET_LIB(error) == ERR_LIB_SSL &&
                           ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED;
-    int length = is_certificate
-                     ? asprintf(&stream->reason, "certificate: %s",
-                                X509_verify_cert_error_string(verdict))
-                     : asprintf(&stream->reason, "%s", words != NULL ? words : "failed");
+    stream->blame = is_certificate ? revocation_blame(verdict) : TLS_BLAME_OTHER;
+    int length =
+        is_certificate
+            ? asprintf(&stream->reason, "certificate: %s%s",
+                       stream->blame == TLS_BLAME_STALE ? "no fresh revocation list: " : "",
+                       X509_verify_cert_error_string(verdict))
+            : asprintf(&stream->reason, "%s", words != NULL ? words : "failed");
     if (length < 0)
         stream->reason = NULL;
 }
@@ -354,6 +358,16 @@ void tls_stream_settle(struct tls_stream *stream)
 const char *tls_stream_reason(const struct tls_stream *stream)
 {
     return stream->reason != NULL ? stream->reason : "out of memory";
+}
+
+enum tls_blame tls_stream_blame(const struct tls_stream *stream)
+{
+    return stream->blame;
+}
+
+const char *tls_stream_blamed(const struct tls_stream *stream)
+{
+    return revocation_subject(stream->ssl);
 }
 
 void tls_stream_tell(const struct tls_stream *stream, struct tls_facts *out)

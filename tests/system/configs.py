@@ -288,11 +288,9 @@ LIMIT_CASES += [
 ]
 
 LATER = "not yet supported"
-LATER_GLOBAL = ["cache = /tmp", "locale = de"]
+LATER_GLOBAL = ["locale = de"]
 LATER_SERVICE = [
     "protocol = udp",
-    "client_crl = auto", "crl_policy = lenient", "ocsp_stapling = yes",
-
     "listen = 127.0.0.1:7998 transparent",
     "listen = unix:/tmp/x.sock", "listen = unix:@x", "listen = unix:/tmp/x.sock mode=0660",
 ]
@@ -310,7 +308,7 @@ MANY_FAULTS = case(
     "many_faults",
     ["[global] nosuchkey:", "[admin] refresh:", "[service web] idle_timeout:", "[service web] crl_policy:",
      "[group main] scheduler:", "[group main] host:", "[service other] group:"],
-    glob="@@nosuchkey = 1", admin="@@refresh = never", service="@@idle_timeout = long\n@@crl_policy = lenient",
+    glob="@@nosuchkey = 1", admin="@@refresh = never", service="@@idle_timeout = long\n@@crl_policy = soft",
     group="@@scheduler = best\n@@host = b 127.0.0.1:0",
     tail="[service other]\nlisten = 127.0.0.1:7998\n@@group = nowhere")
 

@@ -371,7 +371,7 @@ static void bad_parts_are_named(void **state)
         if (strstr(fault.reason, cases[i].says) == NULL)
             fail_msg("not %s but %s", cases[i].says, fault.reason);
         if (fault.part == TLS_PART_CERTIFICATE)
-            assert_int_equal(fault.pair, 1);
+            assert_int_equal(fault.nth, 1);
     }
     close_scene(&scene);
 }

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* One HTTP transfer of something in DER, bounded in bytes and time. */
+#include "tls/fetch.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/http.h>
+
+static bool fail(char reason[TLS_REASON_BYTES], const char *words)
+{
+    snprintf(reason, TLS_REASON_BYTES, "%s", words);
+    return false;
+}
+
+/* The last that OpenSSL says is the least particular: the first has the cause. */
+static void explain(const struct fetch_order *order, time_t began,
+                    char reason[TLS_REASON_BYTES])
+{
+    unsigned long error = ERR_peek_error();
+    const char *words = ERR_reason_error_string(error);
+    const char *detail = NULL;
+    int flags = 0;
+    (void)ERR_peek_error_data(&detail, &flags);
+    bool has_detail = detail != NULL && *detail != '\0' && (flags & ERR_TXT_STRING) != 0;
+    if (time(NULL) - began >= order->most_s)
+        snprintf(reason, TLS_REASON_BYTES, "no whole answer within %d s", order->most_s);
+    else if (ERR_SYSTEM_ERROR(error))
+        snprintf(reason, TLS_REASON_BYTES, "%s", strerror(ERR_GET_REASON(error)));
+    else
+        snprintf(reason, TLS_REASON_BYTES, "%s%s%s", words != NULL ? words : "no answer",
+                 has_detail ? ": " : "", has_detail ? detail : "");
+    for (char *c = reason; *c != '\0'; c++) /* some of it came from the network */
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+}
+
+static BIO *post(const struct fetch_order *order)
+{
+    char *host = NULL, *port = NULL, *path = NULL;
+    int is_secure = 0;
+    BIO *answer = NULL, *body = NULL;
+    if (order->posted_length <= INT_MAX &&
+        OSSL_HTTP_parse_url(order->url, &is_secure, NULL, &host, &port, NULL, &path, NULL,
+                            NULL) == 1 &&
+        !is_secure)
+        body = BIO_new_mem_buf(order->posted, (int)order->posted_length);
+    if (body != NULL)
+        answer = OSSL_HTTP_transfer(NULL, host, port, path, 0, NULL, NULL, NULL, NULL, NULL,
+                                    NULL, 0, NULL, order->posted_type, body, order->wanted_type,
+                                    1, order->most_bytes, order->most_s, 0);
+    BIO_free(body);
+    OPENSSL_free(host);
+    OPENSSL_free(port);
+    OPENSSL_free(path);
+    return answer;
+}
+
+static bool take(BIO *answer, struct fetch_answer *out, char reason[TLS_REASON_BYTES])
+{
+    char *bytes;
+    long length = BIO_get_mem_data(answer, &bytes);
+    if (length <= 0)
+        return fail(reason, "the answer is empty");
+    out->bytes = malloc((size_t)length);
+    if (out->bytes == NULL)
+        return fail(reason, "out of memory");
+    memcpy(out->bytes, bytes, (size_t)length);
+    out->length = (size_t)length;
+    return true;
+}
+
+bool fetch_run(const struct fetch_order *order, struct fetch_answer *out,
+               char reason[TLS_REASON_BYTES])
+{
+    time_t began = time(NULL);
+    *out = (struct fetch_answer){0};
+    ERR_clear_error();
+    BIO *answer = order->posted != NULL
+                      ? post(order)
+                      : OSSL_HTTP_get(order->url, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL,
+                                      order->wanted_type, 1, order->most_bytes, order->most_s);
+    bool is_taken = answer != NULL && take(answer, out, reason);
+    if (answer == NULL)
+        explain(order, began, reason);
+    BIO_free(answer);
+    ERR_clear_error();
+    return is_taken;
+}
+
+void fetch_answer_fini(struct fetch_answer *answer)
+{
+    free(answer->bytes);
+    *answer = (struct fetch_answer){0};
+}
