@@ -3,6 +3,7 @@
 #ifndef ADMIN_EXPIRIES_H
 #define ADMIN_EXPIRIES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct expiry {
     const char *key;     /* that names the file, as "certificate" */
     const char *path;    /* or URL; of a staple the certificate's */
     int64_t expires_s;   /* since 1970 */
+    bool is_renewed;     /* a list or a staple: another one is to be had by then */
 };
 
 /* In the order of the file. Owner: whoever called expiries_make. */

@@ -13,6 +13,7 @@
 #include "admin/markup.h"
 #include "admin/show.h"
 #include "base/clock.h"
+#include "conf/directives.h"
 
 static void add_figure(struct text *out, const char *word)
 {
@@ -70,17 +71,27 @@ static void add_errors(struct text *out, const struct service_figures *figures)
     text_fini(&list);
 }
 
+/* Certificates are somebody's to renew, lists and staples renew themselves: late is only what has run out. */
+static const struct expiry_words {
+    int64_t soon_s;
+    const char *before, *after;
+} expiry_words[] = {
+    [false] = {14 * 86400, " ends in <b>", " <b>has expired</b>, "},
+    [true] = {0, " is renewed within <b>", " <b>should have been renewed</b>, "}};
+
 /* The first to end of all that this service names; the page is no place for a thousand. */
-static void add_expiry(struct text *out, const struct status *status, size_t service)
+static void add_expiry(struct text *out, const struct status *status, size_t service,
+                       bool is_renewed)
 {
-    enum { SOON_S = 14 * 86400 };
     const struct expiries *expiries = status->expiries;
+    const struct expiry_words *words = &expiry_words[is_renewed];
     const char *name = status->model->services[service].name;
     const struct expiry *first = NULL;
     size_t n = 0;
     for (size_t i = 0; expiries != NULL && i < expiries->n; i++) {
         const struct expiry *one = &expiries->at[i];
-        if (strncmp(one->section, "service ", 8) != 0 || strcmp(one->section + 8, name) != 0)
+        if (one->is_renewed != is_renewed || strncmp(one->section, "service ", 8) != 0 ||
+            strcmp(one->section + 8, name) != 0)
             continue;
         n++;
         if (first == NULL || one->expires_s < first->expires_s)
@@ -89,18 +100,21 @@ static void add_expiry(struct text *out, const struct status *status, size_t ser
     if (first == NULL)
         return;
     int64_t left_s = first->expires_s - status->wall_ns / (int64_t)CLOCK_NS_PER_S;
-    text_printf(out, "<p class=\"expiry%s\">", left_s < SOON_S ? " soon" : "");
+    text_printf(out, "<p class=\"expiry%s\">", left_s < words->soon_s ? " soon" : "");
+    if (strcmp(first->key, DIRECTIVE_OF(SECTION_SERVICE, model_service, ocsp_stapling)->key) ==
+        0)
+        text_add(out, "the staple of ");
     text_add_html(out, first->path);
     if (left_s >= 0) {
-        text_add(out, " ends in <b>");
+        text_add(out, words->before);
         show_duration(out, (uint64_t)left_s);
         text_add(out, "</b>, ");
     } else {
-        text_add(out, " <b>has expired</b>, ");
+        text_add(out, words->after);
     }
     markup_moment(out, first->expires_s * (int64_t)CLOCK_NS_PER_S);
     if (n > 1)
-        text_printf(out, " (the first of %zu files)", n);
+        text_printf(out, is_renewed ? " (the first of %zu)" : " (the first of %zu files)", n);
     text_add(out, "</p>\n");
 }
 
@@ -317,7 +331,8 @@ void card_html(struct text *out, const struct status *status, size_t service)
     text_printf(out, "<section class=\"card\" id=\"s%zu\">\n", service);
     add_service_head(out, &status->model->services[service], &figures);
     add_errors(out, &figures);
-    add_expiry(out, status, service);
+    add_expiry(out, status, service, false);
+    add_expiry(out, status, service, true);
     add_waiting(out, status_gauge(figures.waiting));
     for (size_t place = 0; place < status_count_groups(status, service); place++)
         add_group(out, status, service, place);

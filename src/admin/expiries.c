@@ -12,11 +12,14 @@
 #include "tls/staple.h"
 
 static void put(struct expiries *out, const struct conf_section *section, const char *key,
-                const char *path, int64_t expires_s)
+                const char *path, int64_t expires_s, bool is_renewed)
 {
     if (section != NULL && expires_s != INT64_MAX)
-        out->at[out->n++] = (struct expiry){
-            .section = section->title, .key = key, .path = path, .expires_s = expires_s};
+        out->at[out->n++] = (struct expiry){.section = section->title,
+                                            .key = key,
+                                            .path = path,
+                                            .expires_s = expires_s,
+                                            .is_renewed = is_renewed};
 }
 
 /* Files without a certificate, as one whose certificates are withheld, are left out. */
@@ -25,7 +28,7 @@ static void add(struct expiries *out, const struct conf_section *section, const 
 {
     int64_t expires_s;
     if (file->path[0] != '\0' && tls_pair_expiry(file->bytes, file->length, &expires_s))
-        put(out, section, key, file->path, expires_s);
+        put(out, section, key, file->path, expires_s, false);
 }
 
 /* path: as the file has it; a list that was not fetched yet is left out. */
@@ -41,7 +44,7 @@ static void add_list(struct expiries *out, const struct conf_section *section,
     crl_look(lists, &facts);
     crl_free(lists);
     put(out, section, DIRECTIVE_OF(SECTION_SERVICE, model_service, crls)->key, path,
-        facts.renews_s);
+        facts.renews_s, true);
 }
 
 static void add_points(struct expiries *out, const struct model *model,
@@ -79,7 +82,7 @@ static void add_staple(struct expiries *out, const struct model *model,
     const struct model_file *file = fetched_of(model, FETCHED_STAPLE, path);
     if (file != NULL && staple_look(file->bytes, file->length, &facts))
         put(out, section, DIRECTIVE_OF(SECTION_SERVICE, model_service, ocsp_stapling)->key,
-            path, facts.renews_s);
+            path, facts.renews_s, true);
 }
 
 static void add_service(struct expiries *out, const struct model *model,
