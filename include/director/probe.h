@@ -14,14 +14,16 @@
 
 #define PROBE_ANSWER_BYTES 16384 /* most that is ever read of an answer */
 
+struct tls_client;
 struct tls_trust;
 
 /* What is to be done, all of it the caller's; outlives the probe. */
 struct probe_task {
     const struct addr *address;
     const struct model_check *check;
-    const struct tls_trust *trust; /* CHECK_TLS */
+    const struct tls_trust *trust; /* CHECK_TLS; else the check speaks TLS where there is one */
     const char *name;              /* tls_name; "" = none */
+    const char *tls_name;          /* that the certificate must be for; CHECK_TLS: as name */
     enum send_proxy send_proxy;    /* begin with a PROXY header that names nobody */
 };
 
@@ -42,11 +44,12 @@ struct probe_kind;
 struct probe {
     struct probe_task task;
     const struct probe_kind *kind;
-    void *state;      /* the kind's own */
-    int fd;           /* owned; -1 = none */
-    int events;       /* EV_READ, EV_WRITE: what to wait for */
-    size_t got_bytes; /* of the answer */
-    enum { PROBE_CONNECTS, PROBE_TALKS, PROBE_ENDS, PROBE_IS_OVER } phase;
+    void *state;            /* the kind's own */
+    struct tls_client *tls; /* what it talks through; NULL: in plain, or by itself */
+    int fd;                 /* owned; -1 = none */
+    int events;             /* EV_READ, EV_WRITE: what to wait for */
+    size_t got_bytes;       /* of the answer */
+    enum { PROBE_CONNECTS, PROBE_SHAKES, PROBE_TALKS, PROBE_ENDS, PROBE_IS_OVER } phase;
     char reason[HOST_REASON_BYTES]; /* of PROBE_BAD and PROBE_SHORTAGE */
 };
 

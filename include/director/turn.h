@@ -28,7 +28,7 @@ struct turn_place {
 struct plan {
     const struct model_group *group;
     uint64_t interval_ns;
-    struct tls_trust *trust; /* owned; NULL but for CHECK_TLS */
+    struct tls_trust *trust; /* owned; NULL: neither CHECK_TLS nor does the group speak TLS */
     bool is_broken;          /* its trust could not be made: nobody is probed */
     struct group_alert alert;
 };

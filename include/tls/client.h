@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define TLS_REASON_BYTES 128 /* room for any reason and its NUL */
 
@@ -19,6 +20,14 @@ struct tls_trust; /* opaque */
 struct tls_trust *tls_trust_new(const unsigned char *bytes, size_t length,
                                 char reason[TLS_REASON_BYTES]);
 void tls_trust_free(struct tls_trust *trust);
+
+/*
+ * Hosts that ask for a certificate are shown this one.
+ * reason  out, on failure
+ */
+struct tls_pair;
+bool tls_trust_show(const struct tls_trust *trust, const struct tls_pair *pair,
+                    char reason[TLS_REASON_BYTES]);
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -54,6 +63,13 @@ struct tls_client *tls_client_new(const struct tls_trust *trust, int fd, const c
 
 /* Goes on as far as it can without waiting. */
 enum tls_step tls_client_shake(struct tls_client *client);
+
+/*
+ * After TLS_DONE, as read(2) and write(2): how many bytes; 0 from reading: the end; -1 with errno, EAGAIN: not now, and
+ * EPROTO where TLS itself has failed. What was not written is to be given again as it is.
+ */
+ssize_t tls_client_read(struct tls_client *client, void *bytes, size_t room);
+ssize_t tls_client_write(struct tls_client *client, const void *bytes, size_t length);
 
 /* Sends close_notify, as far as the socket takes it at once; the socket is left open. */
 void tls_client_close(struct tls_client *client);

@@ -76,7 +76,7 @@ static const struct expiry_words {
     int64_t soon_s;
     const char *before, *after;
 } expiry_words[] = {
-    [false] = {14 * 86400, " ends in <b>", " <b>has expired</b>, "},
+    [false] = {INT64_C(14) * 86400, " ends in <b>", " <b>has expired</b>, "},
     [true] = {0, " is renewed within <b>", " <b>should have been renewed</b>, "}};
 
 /* The first to end of all that this service names; the page is no place for a thousand. */

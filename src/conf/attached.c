@@ -73,12 +73,13 @@ static struct conf_file *obtain(struct value_context *context, const char *path,
     return file != NULL && read_into(store, path, file, context->why) ? file : NULL;
 }
 
-/* Doors, tickets' keys are the director's, all else is the workers'. */
-static enum key_party party_of(const struct value_context *context)
+/* Doors and tickets' keys are the director's, those of services the workers'; what hosts are shown is both's, for checks. */
+static unsigned party_of(const struct value_context *context)
 {
     enum section_kind section = context->row->section;
-    return section == SECTION_ADMIN || section == SECTION_GLOBAL ? KEY_OF_DIRECTOR
-                                                                 : KEY_OF_WORKERS;
+    if (section == SECTION_SERVICE)
+        return KEY_OF_WORKERS;
+    return section == SECTION_GROUP ? KEY_OF_WORKERS | KEY_OF_DIRECTOR : KEY_OF_DIRECTOR;
 }
 
 /* One process's secret is not another one's file. */

@@ -208,10 +208,10 @@ static void check_probes(const struct check *check, const struct conf_section *s
     } of_tls[] = {{GROUP_ROW(tls_ca), group->tls_ca.path[0] != '\0'},
                   {GROUP_ROW(tls_name), group->tls_name[0] != '\0'}};
     for (size_t i = 0; i < 2; i++)
-        if (of_tls[i].is_given && group->check.kind != CHECK_TLS)
+        if (of_tls[i].is_given && group->check.kind != CHECK_TLS && group->tls == HOST_TLS_NO)
             problems_warn(check->problems, place(section, of_tls[i].row), section->title,
-                          of_tls[i].row->key, "has no effect without %s = tls",
-                          GROUP_ROW(check)->key);
+                          of_tls[i].row->key, "has no effect without %s or %s = tls",
+                          GROUP_ROW(tls)->key, GROUP_ROW(check)->key);
     for (size_t i = 0; i < group->n_hosts; i++)
         if (!has_checks && begins_line(group, i) &&
             group->hosts[i].check_address.any.sa_family != AF_UNSPEC)

@@ -258,11 +258,11 @@ static const struct directive rows[] = {
     { SECTION_GROUP, "tls", &value_word, FIELD(model_group, tls), .def = "no", WORDS(host_tlses), .reach = REACH_NEW_CONNECTIONS,
       .says = "Speak TLS to the hosts: yes takes whoever answers; verify only who shows a certificate by one of tls_ca, for tls_name or, without that, for the name or address that the host's line names." },
     { SECTION_GROUP, "tls_ca", &value_certificates, FIELD(model_group, tls_ca), .def = "", .reach = REACH_NOW,
-      .says = "File of up to 1 MiB with the certificates that the hosts' ones must be signed by, for tls = verify and check = tls; empty is any, for a check alone." },
+      .says = "File of up to 1 MiB with the certificates that the hosts' ones must be signed by, for tls = verify and check = tls; empty is any, for check = tls alone." },
     { SECTION_GROUP, "tls_name", &value_name, FIELD(model_group, tls_name), .def = "", .max = "253", .reach = REACH_NOW,
       .says = "Name that is asked for and that the hosts' certificates must carry, for tls and check = tls." },
     { SECTION_GROUP, "tls_certificate", &value_certificate, FIELD(model_group, tls_certificate), .def = "", .reach = REACH_NEW_CONNECTIONS,
-      .says = "File with a certificate and its key, as certificate of a service, that is shown to hosts which ask for one; checks show none." },
+      .says = "File with a certificate and its key, as certificate of a service, that is shown to hosts which ask for one, also by checks." },
     { SECTION_GROUP, "bind", &value_bind, LIST(model_group, binds, n_binds), .def = "", .reach = REACH_NEW_CONNECTIONS,
       .says = "Source address of connections to the hosts, without a port, several in turn; or client, each client's own address; empty is the system's choice." },
 };

@@ -245,9 +245,10 @@ int fetched_attach(struct model *model, const struct fetched *fetched)
         points.bytes = (const unsigned char *)found->bytes;
         points.length = found->length;
     }
-    for (size_t i = 0; i < fetched->n; i++)
-        if (fetched_is_wanted(model, fetched->items[i].name, found != NULL ? &points : NULL) &&
-            attach(model->store, &fetched->items[i]) != 0)
+    const struct fetched_item *end = fetched->items + fetched->n;
+    for (const struct fetched_item *item = fetched->items; item != end; item++)
+        if (fetched_is_wanted(model, item->name, found != NULL ? &points : NULL) &&
+            attach(model->store, item) != 0)
             return -1;
     return 0;
 }

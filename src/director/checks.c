@@ -17,8 +17,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/directives.h"
 #include "director/turn.h"
 #include "tls/client.h"
+#include "tls/pair.h"
 
 #define LOOK_EVERY_S 0.1
 
@@ -56,21 +58,51 @@ static void on_look(struct ev_loop *loop, struct ev_timer *timer, int events)
         alert_look(&roster->plans[i].alert, checks->place.segment, now_ns);
 }
 
+static bool speaks_tls(const struct model_group *group)
+{
+    return group->check.kind == CHECK_TLS ||
+           (group->check.kind != CHECK_NONE && group->tls != HOST_TLS_NO);
+}
+
+/*
+ * For a check that speaks TLS; what the group shows to its hosts checks show, too.
+ * blame  out, on failure: the file that is to blame
+ * key    out, as well: which key names it
+ */
+static struct tls_trust *make_trust(const struct model_group *group, const char **blame,
+                                    const char **key, char reason[TLS_REASON_BYTES])
+{
+    const struct model_certificate *shown = &group->tls_certificate;
+    bool is_strict = group->check.kind == CHECK_TLS || group->tls == HOST_TLS_VERIFY;
+    const struct tls_pair pair = {shown->chain.bytes, shown->key.bytes, shown->chain.length,
+                                  shown->key.length};
+    struct tls_trust *trust = tls_trust_new(is_strict ? group->tls_ca.bytes : NULL,
+                                            is_strict ? group->tls_ca.length : 0, reason);
+    *blame = group->tls_ca.path;
+    *key = DIRECTIVE_OF(SECTION_GROUP, model_group, tls_ca)->key;
+    if (trust == NULL || group->tls == HOST_TLS_NO || shown->chain.path[0] == '\0' ||
+        tls_trust_show(trust, &pair, reason))
+        return trust;
+    *blame = shown->chain.path;
+    *key = DIRECTIVE_OF(SECTION_GROUP, model_group, tls_certificate)->key;
+    tls_trust_free(trust);
+    return NULL;
+}
+
 bool checks_verify(const struct model *model, struct problems *problems)
 {
     char reason[TLS_REASON_BYTES];
+    const char *blame, *key;
     bool is_good = true;
     for (size_t i = 0; i < model->n_groups; i++) {
         const struct model_group *group = &model->groups[i];
-        if (group->check.kind != CHECK_TLS)
+        if (!speaks_tls(group))
             continue;
-        struct tls_trust *trust =
-            tls_trust_new(group->tls_ca.bytes, group->tls_ca.length, reason);
+        struct tls_trust *trust = make_trust(group, &blame, &key, reason);
         if (trust == NULL) {
             char section[128];
             snprintf(section, sizeof section, "group %s", group->name);
-            problems_add(problems, &group->origin, section, "tls_ca", "%s %s",
-                         group->tls_ca.path, reason);
+            problems_add(problems, &group->origin, section, key, "%s %s", blame, reason);
             is_good = false;
         }
         tls_trust_free(trust);
@@ -134,18 +166,18 @@ static void make_plan(struct plan *plan, const struct model_group *group,
                       const struct bundle_rows *rows, uint32_t row)
 {
     char reason[TLS_REASON_BYTES];
+    const char *blame, *key;
     *plan = (struct plan){
         .group = group,
         .interval_ns = (uint64_t)group->check_interval_ms * CLOCK_NS_PER_MS,
         .alert = {.group = group, .hosts = &rows->hosts[group->first_host], .row = row},
     };
-    if (group->check.kind != CHECK_TLS)
+    if (!speaks_tls(group))
         return;
-    plan->trust = tls_trust_new(group->tls_ca.bytes, group->tls_ca.length, reason);
+    plan->trust = make_trust(group, &blame, &key, reason);
     plan->is_broken = plan->trust == NULL;
     if (plan->is_broken)
-        log_error("group %s: no host is checked: tls_ca %s %s", group->name, group->tls_ca.path,
-                  reason);
+        log_error("group %s: no host is checked: %s %s %s", group->name, key, blame, reason);
 }
 
 static int make_roster(struct checks *checks, struct roster *roster, const struct model *model,

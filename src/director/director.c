@@ -256,9 +256,10 @@ static void commit(struct director *d, uint64_t generation)
         log_error("out of memory: tickets keep the keys that they have");
     if (renewal_apply(d->renewal, d->current.model) != 0)
         log_error("out of memory: not all lists and staples are renewed");
-    store_wipe_keys(d->current.model->store);
     /* Before the rows of hosts that left are free for others. */
-    if (checks_apply(d->checks, d->current.model, &d->current.rows) != 0) {
+    bool has_checks = checks_apply(d->checks, d->current.model, &d->current.rows) == 0;
+    store_wipe_keys(d->current.model->store);
+    if (!has_checks) {
         log_error("cannot check the hosts: %s; starting anew", strerror(errno));
         d->prepared = before; /* to be freed after the checks, which still use it */
         d->is_done = true;

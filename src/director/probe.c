@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "net/proxyproto.h"
 #include "net/sock.h"
+#include "tls/client.h"
 
 /*
  * How a probe ends. close(2) with bytes unread sends a reset, which hosts log. So the writing side is shut
@@ -52,15 +53,29 @@ static enum probe_verdict fail_connect(struct probe *probe, int error)
 
 /* ---- reading and writing ---- */
 
-ssize_t probe_read(struct probe *probe, void *bytes, size_t room)
+static ssize_t receive(const struct probe *probe, void *bytes, size_t room)
 {
-    size_t left = PROBE_ANSWER_BYTES - probe->got_bytes;
-    if (left == 0)
-        return 0;
     ssize_t n;
     do
-        n = recv(probe->fd, bytes, room < left ? room : left, 0);
+        n = recv(probe->fd, bytes, room, 0);
     while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* What is left of what may be read, at most room. */
+static size_t allowed(const struct probe *probe, size_t room)
+{
+    size_t left = PROBE_ANSWER_BYTES - probe->got_bytes;
+    return room < left ? room : left;
+}
+
+ssize_t probe_read(struct probe *probe, void *bytes, size_t room)
+{
+    room = allowed(probe, room);
+    if (room == 0)
+        return 0;
+    ssize_t n = probe->tls != NULL ? tls_client_read(probe->tls, bytes, room)
+                                   : receive(probe, bytes, room);
     if (n > 0)
         probe->got_bytes += (size_t)n;
     return n;
@@ -70,7 +85,8 @@ ssize_t probe_write(struct probe *probe, const void *bytes, size_t length)
 {
     ssize_t n;
     do
-        n = send(probe->fd, bytes, length, MSG_NOSIGNAL);
+        n = probe->tls != NULL ? tls_client_write(probe->tls, bytes, length)
+                               : send(probe->fd, bytes, length, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return n < 0 && errno == EAGAIN ? 0 : n;
 }
@@ -90,11 +106,14 @@ static void close_socket(struct probe *probe)
 static void drain(struct probe *probe)
 {
     char dropped[4096];
-    ssize_t n;
-    do
-        n = probe_read(probe, dropped, sizeof dropped);
-    while (n > 0);
-    if (n == 0 || errno != EAGAIN)
+    ssize_t n = 0;
+    for (size_t room; (room = allowed(probe, sizeof dropped)) > 0;) {
+        n = receive(probe, dropped, room); /* through TLS or not: nobody looks at it */
+        if (n <= 0)
+            break;
+        probe->got_bytes += (size_t)n;
+    }
+    if (n >= 0 || errno != EAGAIN)
         close_socket(probe);
 }
 
@@ -102,6 +121,8 @@ static void begin_end(struct probe *probe)
 {
     probe->phase = PROBE_ENDS;
     probe->events = EV_READ;
+    if (probe->tls != NULL && !probe->kind->waits_for_end)
+        tls_client_close(probe->tls);
     if (!probe->kind->waits_for_end)
         (void)shutdown(probe->fd, SHUT_WR);
     drain(probe);
@@ -143,6 +164,41 @@ static bool send_header(const struct probe *probe)
     return send(probe->fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
 
+/* ---- TLS, where the group speaks it ---- */
+
+static bool speaks_tls(const struct probe *probe)
+{
+    return probe->task.trust != NULL && probe->kind != &probe_tls;
+}
+
+static enum probe_verdict shake(struct probe *probe)
+{
+    switch (tls_client_shake(probe->tls)) {
+    case TLS_WANTS_READ:
+        probe->events = EV_READ;
+        return PROBE_GOING;
+    case TLS_WANTS_WRITE:
+        probe->events = EV_WRITE;
+        return PROBE_GOING;
+    case TLS_DONE:
+        probe->phase = PROBE_TALKS;
+        return probe->kind->start(probe);
+    case TLS_COMPUTES: /* of servers alone */
+    case TLS_FAILED:
+        break;
+    }
+    return probe_fail(probe, "%s", tls_client_reason(probe->tls));
+}
+
+static enum probe_verdict begin_talk(struct probe *probe)
+{
+    if (!speaks_tls(probe))
+        return probe->kind->start(probe);
+    probe->phase = PROBE_SHAKES;
+    probe->tls = tls_client_new(probe->task.trust, probe->fd, probe->task.tls_name);
+    return probe->tls != NULL ? shake(probe) : probe_fail_memory(probe);
+}
+
 static enum probe_verdict finish_connect(struct probe *probe)
 {
     int error = sock_take_error(probe->fd);
@@ -155,7 +211,7 @@ static enum probe_verdict finish_connect(struct probe *probe)
     probe->phase = PROBE_TALKS;
     if (!send_header(probe))
         return settle(probe, probe_fail(probe, "PROXY header: %s", strerror(errno)));
-    return settle(probe, probe->kind->start(probe));
+    return settle(probe, begin_talk(probe));
 }
 
 enum probe_verdict probe_start(struct probe *probe, const struct probe_task *task)
@@ -178,6 +234,8 @@ enum probe_verdict probe_go_on(struct probe *probe)
     switch (probe->phase) {
     case PROBE_CONNECTS:
         return finish_connect(probe);
+    case PROBE_SHAKES:
+        return settle(probe, shake(probe));
     case PROBE_TALKS:
         return settle(probe, probe->kind->go_on(probe));
     case PROBE_ENDS:
@@ -206,5 +264,6 @@ void probe_stop(struct probe *probe)
     close_socket(probe);
     if (probe->kind->fini != NULL)
         probe->kind->fini(probe);
+    tls_client_free(probe->tls);
     *probe = (struct probe){.fd = -1};
 }

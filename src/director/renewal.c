@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "conf/crls.h"
 #include "conf/fetched.h"
+#include "director/renewable.h"
 #include "tls/crl.h"
 #include "tls/fetch.h"
 #include "tls/staple.h"
@@ -34,34 +35,12 @@ enum {
     POINT_FAILURES_MOST = 10
 };
 
-enum kind { KIND_CRL, KIND_STAPLE };
-
-struct item {
-    struct list_node node;
-    struct renewal *renewal;
-    enum kind kind;
-    char *name,
-        *of; /* owned: as fetched; the URL, or the certificate's path, which is its end */
-    struct text trust; /* PEM: whose signatures count, or the certificate with its chain */
-    struct text bytes; /* what workers have; empty: nothing */
-    int64_t due_s;     /* since 1970 */
-    unsigned n_failures;
-    bool is_out;                /* a thread is at it */
-    bool is_outdated;           /* that began with another trust */
-    bool is_judged;             /* bytes are known to be good */
-    bool is_wanted;             /* by the configuration in force; else it goes */
-    bool is_point;              /* a client's certificate has named it */
-    uint64_t digest;            /* of trust, before another configuration came */
-    char why[TLS_REASON_BYTES]; /* it failed last */
-};
-
 struct renewal {
     struct ev_loop *loop;
     struct ev_io on_done;
     struct task_threads *threads; /* NULL until there is something to fetch */
     struct list_node items;
     struct text auto_trust; /* PEM: client_ca of all services that say auto; empty: none does */
-    size_t n_points;
     renewal_tell *tell;
     void *context;
 };
@@ -71,53 +50,12 @@ static int64_t now_s(void)
     return clock_wall_ns() / (int64_t)CLOCK_NS_PER_S;
 }
 
-/* ---- items ---- */
-
-static void item_free(struct item *item)
-{
-    item->renewal->n_points -= item->is_point;
-    list_remove(&item->node);
-    text_fini(&item->trust);
-    text_fini(&item->bytes);
-    free(item->name);
-    free(item);
-}
-
-static struct item *find(const struct renewal *renewal, enum kind kind, const char *of)
-{
-    LIST_FOREACH(node, &renewal->items) {
-        struct item *item = container_of(node, struct item, node);
-        if (item->kind == kind && strcmp(item->of, of) == 0)
-            return item;
-    }
-    return NULL;
-}
-
-/* The one of that name, made where there is none; NULL when memory is out. */
-static struct item *have(struct renewal *renewal, enum kind kind, const char *of)
-{
-    const char *word = kind == KIND_CRL ? FETCHED_CRL : FETCHED_STAPLE;
-    struct item *item = find(renewal, kind, of);
-    if (item != NULL)
-        return item;
-    item = calloc(1, sizeof *item);
-    if (item == NULL || asprintf(&item->name, "%s%s", word, of) < 0) {
-        free(item);
-        return NULL;
-    }
-    item->renewal = renewal;
-    item->kind = kind;
-    item->of = item->name + strlen(word);
-    list_append(&renewal->items, &item->node);
-    return item;
-}
-
 /* ---- on a thread ---- */
 
 /* One transfer. The item lives until it is done. */
 struct job {
-    struct item *item;
-    enum kind kind;
+    struct renewable *item;
+    enum renewable_kind kind;
     char *url; /* owned; of a list */
     struct text trust, before;
     bool is_judged;
@@ -129,17 +67,17 @@ struct job {
 
 static bool judge(struct job *job, const void *bytes, size_t length, bool is_new)
 {
-    struct crl_facts list;
-    struct staple_facts staple;
+    struct crl_facts list = {0};
+    struct staple_facts staple = {0};
     const unsigned char *trust = (const unsigned char *)job->trust.at;
     bool is_good =
-        job->kind == KIND_CRL
+        job->kind == RENEWABLE_CRL
             ? crl_check(bytes, length, trust, job->trust.length,
                         (const unsigned char *)job->before.at, is_new ? job->before.length : 0,
                         now_s(), &list, job->why)
             : staple_check(trust, job->trust.length, bytes, length, now_s(), &staple, job->why);
     if (is_good)
-        job->renews_s = job->kind == KIND_CRL ? list.renews_s : staple.renews_s;
+        job->renews_s = job->kind == RENEWABLE_CRL ? list.renews_s : staple.renews_s;
     return is_good;
 }
 
@@ -177,16 +115,16 @@ static void run(void *argument)
         }
         text_clear(&job->before); /* it is no measure for what comes */
     }
-    bool is_fetched = job->kind == KIND_CRL ? fetch_list(job) : fetch_staple(job);
+    bool is_fetched = job->kind == RENEWABLE_CRL ? fetch_list(job) : fetch_staple(job);
     if (is_fetched && judge(job, job->answer.bytes, job->answer.length, true))
         job->result = JOB_FETCHED;
 }
 
 /* ---- what has become of it ---- */
 
-static const char *kind_words(const struct item *item)
+static const char *kind_words(const struct renewable *item)
 {
-    return item->kind == KIND_CRL ? "revocation list" : "staple of";
+    return item->kind == RENEWABLE_CRL ? "revocation list" : "staple of";
 }
 
 static int64_t half_of(int64_t left_s)
@@ -197,7 +135,7 @@ static int64_t half_of(int64_t left_s)
                                    : half_s;
 }
 
-static void note_failure(struct item *item, const struct job *job)
+static void note_failure(struct renewable *item, const struct job *job)
 {
     enum { SHIFT_MOST = 10 };
     int64_t wait_s =
@@ -226,7 +164,7 @@ static void tell_points(const struct renewal *renewal)
 {
     struct text points = {0};
     LIST_FOREACH(node, &renewal->items) {
-        const struct item *item = container_of(node, struct item, node);
+        const struct renewable *item = container_of(node, struct renewable, node);
         if (item->is_point && item->bytes.length > 0)
             text_printf(&points, "%s\n", item->of);
     }
@@ -235,7 +173,7 @@ static void tell_points(const struct renewal *renewal)
     text_fini(&points);
 }
 
-static void note_fetched(struct item *item, const struct job *job)
+static void note_fetched(struct renewable *item, const struct job *job)
 {
     struct renewal *renewal = item->renewal;
     char when[CLOCK_TEXT_BYTES];
@@ -273,7 +211,7 @@ static void job_free(struct job *job)
 static void on_run(void *argument)
 {
     struct job *job = argument;
-    struct item *item = job->item;
+    struct renewable *item = job->item;
     item->is_out = false;
     if (item->is_outdated) {
         item->is_outdated = false;
@@ -289,7 +227,7 @@ static void on_run(void *argument)
     bool is_hopeless =
         item->is_point && item->bytes.length == 0 && item->n_failures >= POINT_FAILURES_MOST;
     if (!item->is_wanted || is_hopeless)
-        item_free(item);
+        renewable_free(item);
     job_free(job);
 }
 
@@ -316,7 +254,7 @@ static bool have_threads(struct renewal *renewal)
     return true;
 }
 
-static struct job *make_job(struct item *item)
+static struct job *make_job(struct renewable *item)
 {
     struct job *job = calloc(1, sizeof *job);
     if (job == NULL)
@@ -333,7 +271,7 @@ static struct job *make_job(struct item *item)
     return NULL;
 }
 
-static void begin(struct item *item)
+static void begin(struct renewable *item)
 {
     struct renewal *renewal = item->renewal;
     struct job *job = have_threads(renewal) ? make_job(item) : NULL;
@@ -351,13 +289,21 @@ static void begin_due(struct renewal *renewal)
 {
     int64_t at_s = now_s();
     LIST_FOREACH_SAFE(node, after, &renewal->items) {
-        struct item *item = container_of(node, struct item, node);
+        struct renewable *item = container_of(node, struct renewable, node);
         if (!item->is_out && item->due_s <= at_s)
             begin(item);
     }
 }
 
 /* ---- what is wanted ---- */
+
+static struct renewable *have(struct renewal *renewal, enum renewable_kind kind, const char *of)
+{
+    struct renewable *item = renewable_have(&renewal->items, kind, of);
+    if (item != NULL)
+        item->renewal = renewal;
+    return item;
+}
 
 static void add_trust(struct text *trust, const struct model_file *file)
 {
@@ -366,23 +312,22 @@ static void add_trust(struct text *trust, const struct model_file *file)
 }
 
 /* Bytes that another director has fetched, or that were kept from before, are judged first of all. */
-static void take_bytes(struct item *item, const struct model *model)
+static void take_bytes(struct renewable *item, const struct model *model)
 {
     const struct model_file *file =
-        fetched_of(model, item->kind == KIND_CRL ? FETCHED_CRL : FETCHED_STAPLE, item->of);
+        fetched_of(model, item->kind == RENEWABLE_CRL ? FETCHED_CRL : FETCHED_STAPLE, item->of);
     if (file == NULL || item->is_out || item->bytes.length > 0)
         return;
     text_append(&item->bytes, file->bytes, file->length);
 }
 
-static bool want(struct renewal *renewal, const struct model *model, enum kind kind,
+static bool want(struct renewal *renewal, const struct model *model, enum renewable_kind kind,
                  const char *of, const struct model_file *trust, bool is_point)
 {
-    struct item *item = have(renewal, kind, of);
+    struct renewable *item = have(renewal, kind, of);
     if (item == NULL)
         return false;
     item->is_wanted = true;
-    renewal->n_points += is_point && !item->is_point;
     item->is_point |= is_point;
     add_trust(&item->trust, trust);
     take_bytes(item, model);
@@ -398,7 +343,7 @@ static bool want_points(struct renewal *renewal, const struct model *model,
     bool is_fine = true;
     add_trust(&renewal->auto_trust, &service->client_ca);
     for (size_t at = 0; points != NULL && is_fine && fetched_next_point(points, &at, url);)
-        is_fine = want(renewal, model, KIND_CRL, url, &service->client_ca, true);
+        is_fine = want(renewal, model, RENEWABLE_CRL, url, &service->client_ca, true);
     return is_fine && !renewal->auto_trust.failed;
 }
 
@@ -409,12 +354,13 @@ static bool want_of(struct renewal *renewal, const struct model *model,
     for (size_t i = 0; i < service->n_crls && service->client_ca.path[0] != '\0'; i++) {
         const struct model_crl *crl = &service->crls[i];
         if (crl->source == CRL_URL)
-            is_fine &= want(renewal, model, KIND_CRL, crl->text, &service->client_ca, false);
+            is_fine &=
+                want(renewal, model, RENEWABLE_CRL, crl->text, &service->client_ca, false);
         else if (crl->source == CRL_AUTO)
             is_fine &= want_points(renewal, model, service);
     }
     for (size_t i = 0; i < service->n_certificates && service->ocsp_stapling; i++)
-        is_fine &= want(renewal, model, KIND_STAPLE, service->certificates[i].chain.path,
+        is_fine &= want(renewal, model, RENEWABLE_STAPLE, service->certificates[i].chain.path,
                         &service->certificates[i].chain, false);
     return is_fine;
 }
@@ -423,7 +369,7 @@ static bool want_of(struct renewal *renewal, const struct model *model,
 static void want_new_points(struct renewal *renewal)
 {
     LIST_FOREACH(node, &renewal->items) {
-        struct item *item = container_of(node, struct item, node);
+        struct renewable *item = container_of(node, struct renewable, node);
         if (!item->is_point || item->is_wanted || renewal->auto_trust.length == 0)
             continue;
         item->is_wanted = true;
@@ -438,7 +384,7 @@ static uint64_t digest(const struct text *text)
 }
 
 /* Another certificate, another authority: what has failed before may be good now. */
-static void begin_anew(struct item *item)
+static void begin_anew(struct renewable *item)
 {
     item->due_s = 0;
     item->n_failures = 0;
@@ -451,7 +397,7 @@ int renewal_apply(struct renewal *renewal, const struct model *model)
     bool is_fine = true;
     text_clear(&renewal->auto_trust);
     LIST_FOREACH(node, &renewal->items) {
-        struct item *item = container_of(node, struct item, node);
+        struct renewable *item = container_of(node, struct renewable, node);
         item->is_wanted = false;
         item->digest = digest(&item->trust);
         text_clear(&item->trust);
@@ -460,9 +406,9 @@ int renewal_apply(struct renewal *renewal, const struct model *model)
         is_fine &= want_of(renewal, model, &model->services[i]);
     want_new_points(renewal);
     LIST_FOREACH_SAFE(node, after, &renewal->items) {
-        struct item *item = container_of(node, struct item, node);
+        struct renewable *item = container_of(node, struct renewable, node);
         if (!item->is_wanted && !item->is_out)
-            item_free(item);
+            renewable_free(item);
         else if (item->digest != digest(&item->trust))
             begin_anew(item);
     }
@@ -475,24 +421,31 @@ int renewal_apply(struct renewal *renewal, const struct model *model)
     return -1;
 }
 
+static size_t count_points(const struct renewal *renewal)
+{
+    size_t n = 0;
+    LIST_FOREACH(node, &renewal->items)
+        n += container_of(node, struct renewable, node)->is_point;
+    return n;
+}
+
 static void take_wish(struct renewal *renewal, const char *url)
 {
-    struct item *item = find(renewal, KIND_CRL, url);
+    struct renewable *item = renewable_find(&renewal->items, RENEWABLE_CRL, url);
     if (item != NULL || renewal->auto_trust.length == 0)
         return;
-    if (renewal->n_points >= FETCHED_POINTS_MOST) {
+    if (count_points(renewal) >= FETCHED_POINTS_MOST) {
         log_warning("revocation list %s, which a client's certificate names, is not fetched: "
                     "there are %d of them already",
                     url, FETCHED_POINTS_MOST);
         return;
     }
-    item = have(renewal, KIND_CRL, url);
+    item = have(renewal, RENEWABLE_CRL, url);
     if (item == NULL) {
         log_error("out of memory: %s is not fetched", url);
         return;
     }
     item->is_wanted = item->is_point = true;
-    renewal->n_points++;
     text_append(&item->trust, renewal->auto_trust.at, renewal->auto_trust.length);
 }
 
@@ -524,7 +477,7 @@ bool renewal_free(struct renewal *renewal)
     if (renewal == NULL)
         return true;
     LIST_FOREACH(node, &renewal->items)
-        is_out |= container_of(node, struct item, node)->is_out;
+        is_out |= container_of(node, struct renewable, node)->is_out;
     if (is_out)
         return false;
     if (renewal->threads != NULL) {
@@ -532,7 +485,7 @@ bool renewal_free(struct renewal *renewal)
         task_threads_free(renewal->threads);
     }
     LIST_FOREACH_SAFE(node, after, &renewal->items)
-        item_free(container_of(node, struct item, node));
+        renewable_free(container_of(node, struct renewable, node));
     text_fini(&renewal->auto_trust);
     free(renewal);
     return true;

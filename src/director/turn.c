@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "conf/hostname.h"
 #include "director/pace.h"
 #include "director/verdict.h"
 
@@ -39,11 +40,14 @@ static void send_errand(struct turn *turn)
     const struct model_host *host = turn->host;
     const struct model_group *group = turn->plan->group;
     bool has_own = host->check_address.any.sa_family != AF_UNSPEC;
+    bool is_plain = has_own && group->check.kind != CHECK_TLS;
+    char address[ADDR_TEXT_BYTES];
     const struct probe_task task = {
         .address = has_own ? &host->check_address : &host->address,
         .check = &group->check,
-        .trust = turn->plan->trust,
+        .trust = is_plain ? NULL : turn->plan->trust,
         .name = group->tls_name,
+        .tls_name = model_tls_name(group, host, address),
         /* Another port than that of the service may expect none. */
         .send_proxy = has_own ? SEND_PROXY_NO : group->send_proxy,
     };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/hostname.h"
 #include "relay/generation.h"
 #include "relay/shake.h"
 #include "relay/watch.h"
@@ -20,17 +21,10 @@ static struct host_note *note_of(const struct conn *c)
     return &c->way->line->notes[c->target];
 }
 
-/* What the certificate must be for: tls_name, else the name or address that the file names the host by. */
 static const char *find_name(const struct conn *c, char address[ADDR_TEXT_BYTES])
 {
-    const struct model_group *group = c->way->line->group.model;
-    const struct model_host *host = c->way->line->group.hosts[c->target].model;
-
-    if (group->tls_name[0] != '\0')
-        return group->tls_name;
-    if (host->lookup[0] != '\0' && strncmp(host->lookup, "srv:", 4) != 0)
-        return host->lookup;
-    return addr_print_host(address, &host->address);
+    return model_tls_name(c->way->line->group.model, c->way->line->group.hosts[c->target].model,
+                          address);
 }
 
 static enum hostshake_verdict verdict_of(struct conn *c, enum shake_verdict verdict,

@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "tls/pair.h"
 #include "tls/pem.h"
 
 struct tls_trust {
@@ -62,6 +63,21 @@ fail:
     SSL_CTX_free(context);
     free(trust);
     return NULL;
+}
+
+bool tls_trust_show(const struct tls_trust *trust, const struct tls_pair *pair,
+                    char reason[TLS_REASON_BYTES])
+{
+    struct tls_shown shown;
+    if (!tls_pair_load(pair, &shown, reason))
+        return false;
+    bool is_used = SSL_CTX_use_cert_and_key(trust->context, shown.certificate, shown.key,
+                                            shown.chain, 1) == 1;
+    tls_shown_fini(&shown);
+    if (!is_used)
+        snprintf(reason, TLS_REASON_BYTES, "OpenSSL refuses it");
+    ERR_clear_error();
+    return is_used;
 }
 
 void tls_trust_free(struct tls_trust *trust)
@@ -215,6 +231,39 @@ enum tls_step tls_client_shake(struct tls_client *client)
     default:
         return fail(client, socket_error);
     }
+}
+
+/* After a call that has not done what was asked. */
+static ssize_t note_error(const struct tls_client *client, int socket_error)
+{
+    int error = SSL_get_error(client->ssl, 0);
+    ERR_clear_error();
+    if (error == SSL_ERROR_ZERO_RETURN)
+        return 0;
+    bool is_waiting = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
+    bool is_of_socket = socket_error != 0 && socket_error != EAGAIN;
+    errno = is_waiting ? EAGAIN : is_of_socket ? socket_error : EPROTO;
+    return -1;
+}
+
+ssize_t tls_client_read(struct tls_client *client, void *bytes, size_t room)
+{
+    size_t length = 0;
+    ERR_clear_error();
+    errno = 0;
+    if (SSL_read_ex(client->ssl, bytes, room, &length) == 1)
+        return (ssize_t)length;
+    return note_error(client, errno);
+}
+
+ssize_t tls_client_write(struct tls_client *client, const void *bytes, size_t length)
+{
+    size_t written = 0;
+    ERR_clear_error();
+    errno = 0;
+    if (SSL_write_ex(client->ssl, bytes, length, &written) == 1)
+        return (ssize_t)written;
+    return note_error(client, errno);
 }
 
 void tls_client_close(struct tls_client *client)

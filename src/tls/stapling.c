@@ -44,7 +44,7 @@ static int compare(const void *a, const void *b)
 static int on_status(SSL *ssl, void *argument)
 {
     const struct stapling *stapling = argument;
-    struct kept wanted;
+    struct kept wanted = {.bytes = NULL};
     const X509 *certificate = SSL_get_certificate(ssl);
     const struct kept *found = NULL;
     if (certificate != NULL && digest_of(certificate, wanted.digest))

@@ -216,18 +216,7 @@ bool tls_stream_prepare(const struct tls_trust *trust, const struct tls_pair *pa
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, on_session);
-    if (pair == NULL)
-        return true;
-    struct tls_shown shown;
-    if (!tls_pair_load(pair, &shown, reason))
-        return false;
-    bool is_used =
-        SSL_CTX_use_cert_and_key(context, shown.certificate, shown.key, shown.chain, 1) == 1;
-    tls_shown_fini(&shown);
-    if (!is_used)
-        snprintf(reason, TLS_REASON_BYTES, "OpenSSL refuses it");
-    ERR_clear_error();
-    return is_used;
+    return pair == NULL || tls_trust_show(trust, pair, reason);
 }
 
 struct tls_stream *tls_stream_connect(const struct tls_trust *trust, const char *name,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TLS with hosts: whom it trusts, what a host must not say before, sessions, certificates of our own (J14, J20)."""
 
+import http.server
 import os
 import re
 import socket
@@ -268,3 +269,99 @@ def test_bad_lines_are_named(folder, what):
     said = gaidaros("-t", "-c", path)
     assert said.status == 3 and says in said.err, said
     assert re.search(rf"bad\.conf:\d+: \[group main\] {key}: ", said.err), said
+
+
+class SecureWeb:
+    """An HTTPS server that answers 200 at /well and 503 elsewhere; `asked` has the Host header of each request."""
+
+    def __init__(self, folder, name):
+        self.name, self.asked = name, []
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802  (the name is the library's)
+                web.asked.append(self.headers["Host"])
+                self.send_response(200 if self.path == "/well" else 503)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):  # pylint: disable=arguments-differ
+                pass
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def states(running):
+    """Of each host its health and the reason for it."""
+    group, = running.service()["groups"]
+    return {one["name"]: (one["state"], one["reason"]) for one in group["hosts"]}
+
+
+class PlainHost(ThreadHost):
+    """Speaks no TLS; keeps what it hears."""
+
+    def __init__(self, name):
+        self.heard = []
+        super().__init__(name)
+
+    def talk(self, client):
+        try:
+            self.heard.append(client.recv(65536))
+            client.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+        except OSError:
+            pass
+        client.close()
+
+
+FAST = "check_interval = 200ms\ncheck_timeout = 200ms\nfall = 1\nrise = 1\n"
+
+
+CHECKS = pytest.mark.parametrize("check", ["tcp", 'send "ping\\n" expect "ping"'], ids=["tcp", "talk"])
+
+
+@CHECKS
+def test_checks_speak_it_where_the_group_does(daemon, folder, secure_host, check):
+    """By the group's own trust, name and certificate: a host that does not shake hands is down, and the reason is told."""
+    hosts = [secure_host("good", client_ca=folder / "ca.pem", version=TLS12), secure_host("other", alt="DNS:b.example")]
+    make_certificate(folder, "ours", "ca", alt="DNS:ours")
+    plain = PlainHost("plain")
+    running = daemon(config(free_port(), [*hosts, plain], f"{FAST}{VERIFY}tls_certificate = ../ours.pem\ncheck = {check}\n")
+                     .replace("check = none\n", ""), workers=1)
+    wait_until(lambda: [states(running)[name][0] for name in ("good", "other", "plain")] == ["up", "down", "down"],
+               what="each state")
+    told = states(running)
+    assert "certificate is for another name" in told["other"][1] and "TLS: " in told["plain"][1], told
+    assert hosts[0].shown[0]["peer"]
+    plain.close()
+    running.allow_errors("is down|tls")
+    running.stop()
+
+
+def test_http_checks_speak_it(daemon, folder, secure_host):  # pylint: disable=unused-argument
+    """Over TLS, with tls_name as the Host; a check at another address stays plain."""
+    make_certificate(folder, "web", "ca", alt="DNS:a.example")
+    web, plain = SecureWeb(folder, "web"), PlainHost("elsewhere")
+    text = config(free_port(), [], f"{FAST}{VERIFY}host = web {web.address}\nhost = far {web.address} check={plain.address}\n"
+                  "check = http /well\n").replace("check = none\n", "")
+    running = daemon(text, workers=1)
+    wait_until(lambda: web.asked, what="a check")
+    wait_until(lambda: states(running)["web"][0] == "up" and plain.heard, what="both to be checked")
+    assert set(web.asked) == {"a.example"} and plain.heard[0].startswith(b"GET /well HTTP/1.1\r\n"), plain.heard
+    running.reload(text.replace("/well", "/ill"))
+    wait_until(lambda: states(running)["web"] == ("down", "HTTP status 503"), what="the bad answer to count")
+    running.allow_errors("is down|HTTP")
+    running.stop()
+    web.close()
+    plain.close()

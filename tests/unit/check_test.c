@@ -188,9 +188,10 @@ static void a_check_that_outlasts_its_interval_is_a_warning(void **state)
 static void keys_without_effect_are_warnings(void **state)
 {
     (void)state;
-    assert_warned("tls_name = a.example\n", "tls_name: has no effect without check = tls");
+    assert_warned("tls_name = a.example\n",
+                  "tls_name: has no effect without tls or check = tls");
     assert_warned("tls_ca = /etc/passwd\ncheck = http /\n",
-                  "tls_ca: has no effect without check = tls");
+                  "tls_ca: has no effect without tls or check = tls");
     assert_not_warned("tls_name = a.example\ncheck = tls\n");
     assert_warned("check = none\nhost = b 10.0.0.2:80 check=10.0.0.2:81\n",
                   "[group main] host: check= has no effect");
