@@ -4,6 +4,7 @@
 #define MASTER_CACHE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "conf/fetched.h"
 #include "share/channel.h"
@@ -13,7 +14,9 @@ struct master;
 /* Zero is empty. Owner: master. */
 struct cache {
     struct fetched fetched;
-    char *complained; /* owned: the folder that could not be written to, which was said */
+    char *complained;  /* owned: the folder that could not be written to, which was said */
+    bool is_dirty;     /* something has come that no configuration has yet */
+    uint64_t asked_ns; /* when that was last asked for, monotonic */
 };
 
 void cache_fini(struct cache *cache);
@@ -23,9 +26,15 @@ void cache_fill(struct master *master, struct model *model);
 
 /*
  * FETCHED from the director, which talks to the network and is not believed: only what the current configuration
- * or the next has a use for is taken. Kept, and rolled out.
+ * or the next has a use for is taken, and kept.
  */
 void cache_take(struct master *master, const struct received *message);
+
+/*
+ * Called some times a second: has what came rolled out, at once or, when much comes, together every few seconds: with a
+ * thousand certificates there is always some staple to be renewed.
+ */
+void cache_look(struct master *master, uint64_t now_ns);
 
 /* A configuration was committed: what it has no use for is forgotten, its files removed. */
 void cache_forget_unwanted(struct master *master);

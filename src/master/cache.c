@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -19,6 +20,8 @@
 #include "conf/store.h"
 #include "master/context.h"
 #include "master/turns.h"
+
+#define TOGETHER_NS (3 * CLOCK_NS_PER_S)
 
 void cache_fini(struct cache *cache)
 {
@@ -177,7 +180,9 @@ static bool is_wanted(const struct master *master, const char *name)
 void cache_take(struct master *master, const struct received *message)
 {
     struct fetched_item item;
-    const struct edition *current = master->rollout.current;
+    /* The first one is being committed, perhaps, everywhere but here. */
+    const struct edition *edition =
+        master->rollout.current != NULL ? master->rollout.current : master->rollout.next;
     if (message->n_fds != 1 || fetched_decode(message->fds[0], &item) != 0) {
         log_error("the director sent a list or staple that is none");
         return;
@@ -187,12 +192,24 @@ void cache_take(struct master *master, const struct received *message)
                      : 0;
     if (result < 0)
         log_error("out of memory: %s is not used", item.name);
-    if (result > 0 && current != NULL)
-        keep(master, current->model, &item);
+    if (result > 0)
+        keep(master, edition->model, &item);
     /* By itself what was named changes nothing: the list that it is of comes next. */
-    if (result > 0 && current != NULL && strcmp(item.name, FETCHED_POINTS) != 0)
-        turns_request(master, ASKER_NAMES, 0, 0);
+    if (result > 0 && strcmp(item.name, FETCHED_POINTS) != 0)
+        master->cache.is_dirty = true;
     fetched_item_fini(&item);
+    cache_look(master, clock_now_ns());
+}
+
+void cache_look(struct master *master, uint64_t now_ns)
+{
+    struct cache *cache = &master->cache;
+    if (!cache->is_dirty || master->rollout.current == NULL ||
+        (cache->asked_ns != 0 && now_ns - cache->asked_ns < TOGETHER_NS))
+        return;
+    cache->is_dirty = false;
+    cache->asked_ns = now_ns;
+    turns_request(master, ASKER_NAMES, 0, 0);
 }
 
 void cache_forget_unwanted(struct master *master)

@@ -218,6 +218,7 @@ static void on_housekeeping(struct ev_loop *loop, struct ev_timer *timer, int re
     if (master->phase == MASTER_SERVING) {
         adoption_review(master);
         filewatch_look(master, now_ns);
+        cache_look(master, now_ns);
     }
     if (now_ns - master->flushed_ns < CLOCK_NS_PER_S)
         return;

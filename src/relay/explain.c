@@ -222,6 +222,20 @@ static void add_tls(struct text *out, const struct conn *c)
     text_add(out, "}");
 }
 
+/* The same at the host's end, where TLS begins here. */
+static void add_host_tls(struct text *out, const struct conn *c)
+{
+    struct tls_facts facts;
+    text_add(out, ",\"host_tls\":");
+    if (c->host.io != &tls_transport) {
+        text_add(out, "null");
+        return;
+    }
+    tls_stream_tell(c->host.io_state, &facts);
+    text_printf(out, "{\"version\":\"%s\",\"cipher\":\"%s\",\"resumed\":%s}", facts.version,
+                facts.cipher, facts.is_resumed ? "true" : "false");
+}
+
 void explain_conn(struct text *out, const struct conn *c, uint64_t id)
 {
     uint64_t now_ns = c->relay->now_ns;
@@ -250,6 +264,7 @@ void explain_conn(struct text *out, const struct conn *c, uint64_t id)
     add_chosen(out, c);
     add_timers(out, c);
     add_tls(out, c);
+    add_host_tls(out, c);
     add_end(out, "client_tcp", &c->client);
     add_end(out, "host_tcp", &c->host);
 }

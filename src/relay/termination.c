@@ -71,12 +71,13 @@ static struct tls_pair *list_pairs(const struct model_service *model)
     return pairs;
 }
 
-/* The staples of all certificates, as far as there are some; NULL when memory is out. */
+/* The staples of all certificates, as far as they are wanted and there are some; NULL when memory is out. */
 static struct tls_staple *list_staples(const struct model_service *service,
                                        const struct model *model)
 {
     struct tls_staple *staples = calloc(service->n_certificates, sizeof *staples);
-    for (size_t i = 0; staples != NULL && i < service->n_certificates; i++) {
+    for (size_t i = 0;
+         staples != NULL && service->ocsp_stapling && i < service->n_certificates; i++) {
         const struct model_file *chain = &service->certificates[i].chain;
         const struct model_file *file = fetched_of(model, FETCHED_STAPLE, chain->path);
         staples[i] = (struct tls_staple){.chain = chain->bytes, .chain_length = chain->length};

@@ -328,6 +328,22 @@ class PlainHost(ThreadHost):
 FAST = "check_interval = 200ms\ncheck_timeout = 200ms\nfall = 1\nrise = 1\n"
 
 
+def test_why_tells_of_it(daemon, secure_host):
+    """Version, cipher, whether the session was resumed."""
+    one, port = secure_host("one"), free_port()
+    running = daemon(config(port, [one], VERIFY), workers=1)
+    for resumed in (False, True):
+        with connect(f"127.0.0.1:{port}") as client:
+            client.settimeout(60)
+            client.sendall(b"hello")
+            assert receive_exactly(client, 5) == b"hello"
+            row, = running.http("GET", "/connections").json()["connections"]
+            told = running.http("GET", f"/connections/{row['id']}").json()
+            assert told["tls"] is None and told["host_tls"]["version"] == "TLSv1.3", told
+            assert told["host_tls"]["cipher"].startswith("TLS_") and told["host_tls"]["resumed"] == resumed, told
+        wait_until(lambda: not running.http("GET", "/connections").json()["connections"], what="its end")
+
+
 CHECKS = pytest.mark.parametrize("check", ["tcp", 'send "ping\\n" expect "ping"'], ids=["tcp", "talk"])
 
 

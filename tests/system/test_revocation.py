@@ -89,10 +89,14 @@ def test_a_list_in_a_file(daemon, host, people, form):
             assert enters(folder, to, "good", version)
             assert not enters(folder, to, "bad", version)
     wait_until(lambda: handshakes(running, "revoked") == 2, what="both to be counted")
-    assert handshakes(running, "stale_list") == 0 and running.service()["errors"]["handshake_failed"] == 2
-    lines = [line for line in accesses(running, 8) if " web " in line]
-    assert sum(line.endswith("status=handshake_failed") is False and line.endswith(" client_certificate=CN=bad refused=revoked")
-               for line in lines) == 2, lines
+    with pytest.raises(ssl.SSLError) as refused:  # and the client is told
+        secure(port, context_of(folder, "bad", TLS12), "a.example")
+    assert "CERTIFICATE_REVOKED" in refused.value.reason
+    wait_until(lambda: handshakes(running, "revoked") == 3, what="it to be counted")
+    assert handshakes(running, "stale_list") == 0 and running.service()["errors"]["handshake_failed"] == 3
+    lines = [line for line in accesses(running, 9) if " web " in line]
+    assert sum("status=handshake_failed" in line and line.endswith(" client_certificate=CN=bad refused=revoked")
+               for line in lines) == 3, lines
     assert not any("refused=" in line for line in lines if "CN=good" in line)
     wait_until(lambda: running.log_lines("TLS handshake: certificate: certificate revoked: CN=bad"), what="the word in the log")
     left = expiries(running, "client_crl")

@@ -729,6 +729,7 @@ def test_why_tells_of_tls(daemon, host, authority):
         told = running.http("GET", f"/connections/{row['id']}").json()
         assert told["tls"] == {"version": "TLSv1.3", "cipher": client.cipher()[0], "sni": "a.example", "alpn": "",
                                "resumed": False, "client_certificate": ""}
+        assert told["host_tls"] is None
 
 
 BAD_HELLOS = [
