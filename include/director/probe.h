@@ -21,10 +21,11 @@ struct tls_trust;
 struct probe_task {
     const struct addr *address;
     const struct model_check *check;
-    const struct tls_trust *trust; /* CHECK_TLS; else the check speaks TLS where there is one */
+    const struct tls_trust *trust; /* NULL: all is in plain; CHECK_TLS has one always */
     const char *name;              /* tls_name; "" = none */
-    const char *tls_name;          /* that the certificate must be for; CHECK_TLS: as name */
-    enum send_proxy send_proxy;    /* begin with a PROXY header that names nobody */
+    const char
+        *tls_name; /* that the certificate must be for, where trust is strict; "" = any */
+    enum send_proxy send_proxy; /* begin with a PROXY header that names nobody */
 };
 
 enum probe_verdict {
@@ -45,7 +46,7 @@ struct probe {
     struct probe_task task;
     const struct probe_kind *kind;
     void *state;            /* the kind's own */
-    struct tls_client *tls; /* what it talks through; NULL: in plain, or by itself */
+    struct tls_client *tls; /* what it talks through; NULL: in plain */
     int fd;                 /* owned; -1 = none */
     int events;             /* EV_READ, EV_WRITE: what to wait for */
     size_t got_bytes;       /* of the answer */
@@ -70,7 +71,7 @@ struct probe_kind {
     bool waits_for_end;
 };
 
-extern const struct probe_kind probe_tcp, probe_tls, probe_http, probe_expect;
+extern const struct probe_kind probe_tcp, probe_http, probe_expect;
 
 /* Begins to connect. A verdict may be there at once. Then probe_stop is owed. */
 enum probe_verdict probe_start(struct probe *probe, const struct probe_task *task);

@@ -25,7 +25,7 @@
 
 static const struct probe_kind *const kinds[] = {
     [CHECK_TCP] = &probe_tcp,
-    [CHECK_TLS] = &probe_tls,
+    [CHECK_TLS] = &probe_tcp, /* the handshake is all of it */
     [CHECK_HTTP] = &probe_http,
     [CHECK_TALK] = &probe_expect,
 };
@@ -164,12 +164,7 @@ static bool send_header(const struct probe *probe)
     return send(probe->fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
 
-/* ---- TLS, where the group speaks it ---- */
-
-static bool speaks_tls(const struct probe *probe)
-{
-    return probe->task.trust != NULL && probe->kind != &probe_tls;
-}
+/* ---- TLS ---- */
 
 static enum probe_verdict shake(struct probe *probe)
 {
@@ -192,7 +187,7 @@ static enum probe_verdict shake(struct probe *probe)
 
 static enum probe_verdict begin_talk(struct probe *probe)
 {
-    if (!speaks_tls(probe))
+    if (probe->task.trust == NULL)
         return probe->kind->start(probe);
     probe->phase = PROBE_SHAKES;
     probe->tls = tls_client_new(probe->task.trust, probe->fd, probe->task.tls_name);

@@ -40,14 +40,15 @@ static void send_errand(struct turn *turn)
     const struct model_host *host = turn->host;
     const struct model_group *group = turn->plan->group;
     bool has_own = host->check_address.any.sa_family != AF_UNSPEC;
-    bool is_plain = has_own && group->check.kind != CHECK_TLS;
+    bool is_of_tls =
+        group->check.kind == CHECK_TLS; /* else it is spoken as clients' connections are */
     char address[ADDR_TEXT_BYTES];
     const struct probe_task task = {
         .address = has_own ? &host->check_address : &host->address,
         .check = &group->check,
-        .trust = is_plain ? NULL : turn->plan->trust,
+        .trust = has_own && !is_of_tls ? NULL : turn->plan->trust,
         .name = group->tls_name,
-        .tls_name = model_tls_name(group, host, address),
+        .tls_name = is_of_tls ? group->tls_name : model_tls_name(group, host, address),
         /* Another port than that of the service may expect none. */
         .send_proxy = has_own ? SEND_PROXY_NO : group->send_proxy,
     };
