@@ -14,7 +14,7 @@ struct fetch_order {
     size_t posted_length;
     const char *posted_type, *wanted_type; /* content types; wanted_type NULL = any */
     size_t most_bytes;                     /* of the answer */
-    int most_s;                            /* in all; looking the name up may outlast it */
+    int most_s; /* in all, also while nobody answers: connecting is tried again; looking the name up may outlast it */
 };
 
 /* What came. Owner: who had it fetched. */

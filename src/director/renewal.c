@@ -26,7 +26,7 @@
  * the same: who was revoked meanwhile is to be known. What fails is tried again after 2 s, 4 s and so on, up to 5 minutes.
  */
 enum {
-    THREADS = 2, /* one server that does not answer does not hold up the rest */
+    THREADS = 4, /* some servers that do not answer do not hold up the rest */
     NICENESS = 5,
     TRANSFER_MOST_S = 30,
     AGAIN_LEAST_S = 2,
