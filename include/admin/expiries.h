@@ -14,7 +14,7 @@ struct expiry {
     const char *section; /* "service web", "group main", "admin"; lives in the model */
     const char *key;     /* that names the file, as "certificate" */
     const char *path;    /* or URL; of a staple the certificate's */
-    int64_t expires_s;   /* since 1970 */
+    int64_t expires_s;   /* since 1970; 0 = a list that has not come yet */
     bool is_renewed;     /* a list or a staple: another one is to be had by then */
 };
 
@@ -31,5 +31,8 @@ struct expiries {
  */
 int expiries_make(const struct model *model, struct expiries *out);
 void expiries_fini(struct expiries *expiries);
+
+/* Seconds from wall_ns, since 1970, until it ends; negative once it has; 0 for what has not come yet. */
+double expiry_left_s(const struct expiry *expiry, int64_t wall_ns);
 
 #endif

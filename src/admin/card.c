@@ -105,14 +105,17 @@ static void add_expiry(struct text *out, const struct status *status, size_t ser
         0)
         text_add(out, "the staple of ");
     text_add_html(out, first->path);
-    if (left_s >= 0) {
+    if (first->expires_s == 0) {
+        text_add(out, " <b>has not come yet</b>");
+    } else if (left_s >= 0) {
         text_add(out, words->before);
         show_duration(out, (uint64_t)left_s);
         text_add(out, "</b>, ");
     } else {
         text_add(out, words->after);
     }
-    markup_moment(out, first->expires_s * (int64_t)CLOCK_NS_PER_S);
+    if (first->expires_s != 0)
+        markup_moment(out, first->expires_s * (int64_t)CLOCK_NS_PER_S);
     if (n > 1)
         text_printf(out, is_renewed ? " (the first of %zu)" : " (the first of %zu files)", n);
     text_add(out, "</p>\n");

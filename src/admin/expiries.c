@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "conf/directives.h"
 #include "conf/fetched.h"
 #include "conf/store.h"
@@ -31,17 +32,16 @@ static void add(struct expiries *out, const struct conf_section *section, const 
         put(out, section, key, file->path, expires_s, false);
 }
 
-/* path: as the file has it; a list that was not fetched yet is left out. */
+/* file: NULL when it has not come yet; path: as the configuration has it. */
 static void add_list(struct expiries *out, const struct conf_section *section,
                      const struct model_file *file, const char *path)
 {
     char unused[TLS_REASON_BYTES];
-    struct crl_facts facts;
+    struct crl_facts facts = {.renews_s = 0};
     struct stack_st_X509_CRL *lists =
         file != NULL ? crl_read(file->bytes, file->length, unused) : NULL;
-    if (lists == NULL)
-        return;
-    crl_look(lists, &facts);
+    if (lists != NULL)
+        crl_look(lists, &facts);
     crl_free(lists);
     put(out, section, DIRECTIVE_OF(SECTION_SERVICE, model_service, crls)->key, path,
         facts.renews_s, true);
@@ -56,7 +56,8 @@ static void add_points(struct expiries *out, const struct model *model,
     for (size_t at = 0;
          points != NULL && n++ < FETCHED_POINTS_MOST && fetched_next_point(points, &at, url);) {
         const struct model_file *file = fetched_of(model, FETCHED_CRL, url);
-        add_list(out, section, file, file != NULL ? file->path + sizeof FETCHED_CRL - 1 : NULL);
+        if (file != NULL)
+            add_list(out, section, file, file->path + sizeof FETCHED_CRL - 1);
     }
 }
 
@@ -132,4 +133,11 @@ void expiries_fini(struct expiries *expiries)
 {
     free(expiries->at);
     *expiries = (struct expiries){0};
+}
+
+double expiry_left_s(const struct expiry *expiry, int64_t wall_ns)
+{
+    return expiry->expires_s == 0
+               ? 0.
+               : (double)expiry->expires_s - (double)wall_ns / (double)CLOCK_NS_PER_S;
 }

@@ -250,9 +250,7 @@ static void reloads(const struct view *view, const struct figure *figure, size_t
 static void expiry_left(const struct view *view, const struct figure *figure, size_t i)
 {
     const struct status *status = view->status;
-    add_number(view, figure, i,
-               (double)status->expiries->at[i].expires_s -
-                   (double)status->wall_ns / (double)CLOCK_NS_PER_S);
+    add_number(view, figure, i, expiry_left_s(&status->expiries->at[i], status->wall_ns));
 }
 
 static void worker_lag(const struct view *view, const struct figure *figure, size_t i)
@@ -365,7 +363,7 @@ static const struct figure figures[] = {
     {"log_lost_total", "counter", "Lines of the logs that could not be written.", OF_DAEMON, log_lost},
     {"listen_overflows_total", "counter", "Connections that found a full accept queue, as the kernel counts for the whole machine.", OF_DAEMON, overflows},
 
-    {"expiry_seconds", "gauge", "Until the first of the certificates in the file ends, or the list or staple is to be renewed; negative once it has.", OF_EXPIRY, expiry_left},
+    {"expiry_seconds", "gauge", "Until the first of the certificates in the file ends, or the list or staple is to be renewed; negative once it has, 0 for a list that has not come yet.", OF_EXPIRY, expiry_left},
     {"worker_up", "gauge", "0 while the worker is being replaced.", OF_WORKER, worker_up},
     {"worker_connections", "gauge", "Open connections.", OF_WORKER, worker_connections},
     {"worker_accepted_total", "counter", "Connections accepted.", OF_WORKER, worker_accepted},
@@ -382,7 +380,7 @@ static const struct figure figures[] = {
     {"service_bytes_total", "counter", "Bytes moved; in is what clients sent.", OF_SERVICE, service_bytes},
     {"service_errors_total", "counter", "Connections that ended otherwise than ok, by the status of the access log.", OF_SERVICE, service_errors},
 
-    {"service_tls_handshakes_total", "counter", "TLS handshakes with clients: full, resumed by a ticket, or abandoned since the client left before it was their turn, refused since its certificate is revoked or no fresh list covers it; all that failed are errors, too.", OF_SERVICE, service_handshakes},
+    {"service_tls_handshakes_total", "counter", "TLS handshakes with clients: full, resumed by a ticket, abandoned since the client left before it was their turn, or refused since its certificate is revoked or no fresh list covers it; all that failed are errors, too.", OF_SERVICE, service_handshakes},
     {"service_group", "gauge", "1 for each group of the service; role tells what it is there for. Figures of a group that services share name the first of them.", OF_SERVICE, service_groups},
 
     {"group_usable_hosts", "gauge", "Hosts that may get new connections.", OF_GROUP, group_usable},

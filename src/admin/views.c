@@ -243,8 +243,7 @@ static void json_expiries(struct text *out, const struct status *status)
         json_string(out, "file", expiry->path);
         text_add(out, ",");
         json_time(out, "expires", expiry->expires_s * (int64_t)CLOCK_NS_PER_S);
-        text_printf(out, ",\"left_s\":%" PRId64 "}",
-                    expiry->expires_s - status->wall_ns / (int64_t)CLOCK_NS_PER_S);
+        text_printf(out, ",\"left_s\":%.0f}", expiry_left_s(expiry, status->wall_ns));
     }
     text_add(out, "]");
 }

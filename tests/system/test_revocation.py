@@ -201,6 +201,8 @@ def test_what_no_fresh_list_covers(daemon, host, people, web, policy):
     running = daemon(config(port, [host("one")], ["one.pem"], clients([web.url("/list")], f"crl_policy = {policy}\n"),
                             glob=cache(folder)), workers=1)
     wait_until(lambda: running.log_lines("revocation list .* cannot be renewed: "), PATIENCE_S, "the failure to be told")
+    assert expiries(running, "client_crl") == {"list": 0}
+    assert re.search(r'class="expiry soon">http://[^<]*/list <b>has not come yet</b>', running.http("GET", "/").text)
     assert enters(folder, port, "good") == (policy == "lenient")
     if policy == "strict":
         wait_until(lambda: handshakes(running, "stale_list") == 1, what="the refusal to be counted")
