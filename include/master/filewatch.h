@@ -14,6 +14,9 @@ struct master;
  */
 void filewatch_look(struct master *master, uint64_t now_ns);
 
+/* A reload has failed, perhaps by what the files are now, and has said so: they are not tried again as they are. */
+void filewatch_note_tried(struct master *master);
+
 /* A rollout has read what had changed. Returns whether there was anything. */
 bool filewatch_forget(struct master *master);
 

@@ -59,6 +59,15 @@ void filewatch_look(struct master *master, uint64_t now_ns)
     turns_request(master, ASKER_NAMES, 0, 0);
 }
 
+void filewatch_note_tried(struct master *master)
+{
+    const struct edition *current = master->rollout.current;
+    struct conf_file *file = current != NULL ? current->model->store->files : NULL;
+    for (; file != NULL; file = file->next)
+        if (file->is_watched)
+            (void)file_examine_stamp(file->file.path, &file->tried);
+}
+
 bool filewatch_forget(struct master *master)
 {
     const struct edition *current = master->rollout.current;

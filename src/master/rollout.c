@@ -157,6 +157,7 @@ static void give_up(struct master *master, const char *why, int exit_status)
         if (rollout->kind == ROLLOUT_OF_NAMES && rollout->has_read)
             turns_request(master, ASKER_NAMES, 0, 0);
         if (rollout->kind == ROLLOUT_OF_FILE) {
+            filewatch_note_tried(master);
             atomic_fetch_add(&master->segment.daemon->reloads_failed, 1);
             requests_remember(master, false, why);
         }

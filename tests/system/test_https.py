@@ -154,6 +154,14 @@ def test_a_renewed_certificate_is_taken_over_and_open_connections_live_on(door):
     assert before != after and door.ask("/running.json")[0] == 200
 
 
+def test_a_certificate_that_changes_on_disk_is_taken_over(door):
+    """Without a reload, a few seconds later."""
+    make_certificate(door.folder, "door", "ca", alt="IP:127.0.0.1,DNS:door.example")
+    after = serial(door.folder / "door.pem")
+    wait_until(lambda: door.shown() == after, what="the new certificate")
+    assert door.running.running()["last_reload"] is None
+
+
 def test_an_unchanged_certificate_changes_nothing(door):
     trust = ssl.create_default_context(cafile=str(door.folder / "ca.pem"))
     with socket.create_connection(("127.0.0.1", door.port), 20) as plain, \
