@@ -70,6 +70,9 @@ int fetched_attach(struct model *model, const struct fetched *fetched);
 const struct model_file *fetched_of(const struct model *model, const char *kind,
                                     const char *rest);
 
+/* Lists and staples are of no use any more, but for their names: gives their bytes back, as far as they are large. */
+void fetched_release(struct model *model);
+
 /* Steps through the URLs of points. url: room for each; at: 0 at first. False at the end. */
 bool fetched_next_point(const struct model_file *points, size_t *at,
                         char url[MODEL_URL_MOST + 1]);

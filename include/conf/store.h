@@ -29,6 +29,9 @@ void *arena_take_array(struct arena *arena, size_t n, size_t bytes);
 /* A NUL-terminated copy of length bytes. NULL with errno ENOMEM. */
 char *arena_copy(struct arena *arena, const char *text, size_t length);
 
+/* Gives back what was taken, where it was so large that it has memory of its own; else nothing. */
+void arena_release(struct arena *arena, const void *taken, size_t bytes);
+
 void arena_fini(struct arena *arena);
 
 enum section_kind {

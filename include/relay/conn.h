@@ -164,6 +164,7 @@ struct relay {
     struct queue_line lines[SEGMENT_GROUPS];
     struct list_node busy_lines;
     struct shakes shakes;
+    struct list_node past; /* see relay/past; made by the first */
     void (*on_shaken)(
         struct conn *c); /* another thread is through with a step of its handshake */
     struct list_node

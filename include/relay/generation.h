@@ -85,6 +85,9 @@ struct generation {
     int64_t *parked_count; /* the worker's count of parked sockets; NULL outside a worker */
     bool has_tls;          /* with clients or with hosts */
     bool is_past;          /* another one is current: it keeps no host sockets */
+    struct list_node past; /* in relay.past, until it is shed; see relay/past */
+    uint64_t opened_ns;    /* then: when no client of it can be in its opening any more */
+    uint32_t n_shakes;     /* handshakes that another thread has */
 };
 
 /* Where a generation runs. */
@@ -104,6 +107,9 @@ struct generation *generation_new(const struct generation_place *place, int bund
 
 /* Another one is current from now on: its parked host sockets make room for that one's. */
 void generation_retire(struct generation *generation);
+
+/* Nobody shakes hands under it any more: certificates and lists go, which are of no use to connections that are open. */
+void generation_shed(struct generation *generation);
 
 /* The index in its group of the host with this row number; false when the group has none. */
 bool generation_find_host(const struct group_line *line, uint32_t number, uint32_t *index_out);

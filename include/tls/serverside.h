@@ -62,6 +62,12 @@ struct tls_server *tls_server_new(const struct tls_server_plan *plan,
 /* Streams that were made of it live on. */
 void tls_server_free(struct tls_server *server);
 
+/*
+ * As tls_server_free, and takes from the streams that live on what they needed for their handshakes alone, which are over:
+ * authorities and lists.
+ */
+void tls_server_retire(struct tls_server *server);
+
 /* When a certificate of the plan, or one of its chain, ends; in seconds since 1970. */
 int64_t tls_server_expires(const struct tls_server *server, size_t pair);
 

@@ -264,6 +264,44 @@ const struct model_file *fetched_of(const struct model *model, const char *kind,
     return NULL;
 }
 
+static void release(struct arena *arena, struct model_file *file)
+{
+    arena_release(arena, file->bytes, file->length + 1);
+    file->bytes = (const unsigned char *)"";
+    file->length = 0;
+}
+
+static bool is_fetched(const struct conf_file *file)
+{
+    return rest_of(file->file.path, FETCHED_CRL) != NULL ||
+           rest_of(file->file.path, FETCHED_STAPLE) != NULL;
+}
+
+/* Of a list that a line names the store has the file, its service the same bytes. */
+static bool is_list_of(const struct model *model, const struct conf_file *file)
+{
+    bool is_list = false;
+    for (size_t i = 0; i < model->n_services; i++)
+        for (size_t k = 0; k < model->services[i].n_crls; k++) {
+            struct model_file *list = &model->services[i].crls[k].file;
+            if (file->file.length == 0 || list->bytes != file->file.bytes)
+                continue;
+            is_list = true;
+            list->bytes = (const unsigned char *)"";
+            list->length = 0;
+        }
+    return is_list;
+}
+
+void fetched_release(struct model *model)
+{
+    for (struct conf_file *file = model->store->files; file != NULL; file = file->next)
+        if (is_fetched(file) || is_list_of(model, file)) {
+            release(&model->store->arena, &file->file);
+            file->bytes = NULL;
+        }
+}
+
 /* ---- as bytes ---- */
 
 void fetched_print(struct text *out, const char *name, const void *bytes, size_t length)

@@ -56,6 +56,22 @@ char *arena_copy(struct arena *arena, const char *text, size_t length)
     return copy;
 }
 
+void arena_release(struct arena *arena, const void *taken, size_t bytes)
+{
+    struct arena_chunk **at = &arena->chunks;
+    if (bytes <= CHUNK_BYTES) /* others lie beside it */
+        return;
+    while (*at != NULL && (*at)->bytes != taken)
+        at = &(*at)->older;
+    if (*at == NULL)
+        return;
+    struct arena_chunk *chunk = *at;
+    if (at == &arena->chunks)
+        arena->used = arena->capacity = 0; /* of an older one: nobody knows */
+    *at = chunk->older;
+    free(chunk);
+}
+
 void arena_fini(struct arena *arena)
 {
     for (struct arena_chunk *chunk = arena->chunks, *older; chunk != NULL; chunk = older) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/fetched.h"
 #include "relay/origination.h"
 #include "relay/termination.h"
 #include "tls/serverside.h"
@@ -165,6 +166,8 @@ static void free_sessions(const struct group_line *line)
 
 static void generation_free(struct generation *generation)
 {
+    if (list_is_linked(&generation->past))
+        list_remove(&generation->past);
     for (size_t i = 0; generation->services != NULL && i < generation->model->n_services; i++) {
         close_ways(&generation->services[i]);
         free_entrances(&generation->services[i]);
@@ -244,6 +247,7 @@ struct generation *generation_new(const struct generation_place *place, int bund
         goto fail;
     if (prepare_tls(generation, place, problems)) {
         store_wipe_keys(generation->model->store); /* OpenSSL has its own form of them */
+        fetched_release(generation->model);        /* and of these */
         return generation;
     }
     generation_free(generation);
@@ -267,6 +271,14 @@ void generation_retire(struct generation *generation)
 {
     generation->is_past = true;
     close_parked(generation);
+}
+
+void generation_shed(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->model->n_services; i++) {
+        tls_server_retire(generation->services[i].tls);
+        generation->services[i].tls = NULL;
+    }
 }
 
 bool generation_find_host(const struct group_line *line, uint32_t number, uint32_t *index_out)

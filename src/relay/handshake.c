@@ -80,6 +80,8 @@ static enum opening_verdict verdict_of(struct conn *c, enum shake_verdict verdic
 
 enum opening_verdict handshake_step(struct conn *c)
 {
+    if (c->shake == NULL && c->service->tls == NULL) /* the generation was shed: far too late */
+        return OPENING_LIMITED;
     if (c->shake == NULL &&
         shake_begin(c, &c->client, tls_stream_accept(c->service->tls), false) != 0)
         return OPENING_LIMITED;

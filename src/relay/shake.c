@@ -56,6 +56,7 @@ static void on_run(void *argument)
 
     shake->is_out = false;
     shake->relay->shakes.n_out--;
+    generation->n_shakes--;
     if (c == NULL)
         shake_free(shake);
     else
@@ -104,6 +105,7 @@ static bool hand_out(struct shake *shake)
         return false;
     shake->is_out = true;
     shake->generation = generation_get(shake->c->generation);
+    shake->generation->n_shakes++;
     relay->shakes.n_out++;
     return true;
 }

@@ -319,6 +319,14 @@ void tls_server_free(struct tls_server *server)
     free(server);
 }
 
+void tls_server_retire(struct tls_server *server)
+{
+    X509_STORE *empty = server != NULL ? X509_STORE_new() : NULL;
+    if (empty != NULL)
+        SSL_CTX_set_cert_store(server->context, empty); /* takes it over */
+    tls_server_free(server);
+}
+
 SSL_CTX *tls_server_context(const struct tls_server *server)
 {
     return server->context;

@@ -14,6 +14,7 @@
 #include "base/counter.h"
 #include "base/task.h"
 #include "net/poller.h"
+#include "relay/past.h"
 #include "relay/queue.h"
 #include "relay/shake.h"
 #include "relay/sweep.h"
@@ -172,7 +173,7 @@ static void commit(struct worker *w, uint64_t id, uint64_t most_open)
     if (before == NULL)
         return;
     warm_stop(&w->relay, before);
-    generation_retire(before);
+    past_add(&w->relay, before);
     generation_put(before);
 }
 
@@ -349,6 +350,7 @@ static void on_heartbeat(struct ev_loop *loop, struct ev_timer *timer, int reven
     w->beat_ns = now_ns;
     if (sweep_is_due(&w->relay))
         life_look_again(&w->relay);
+    past_look(&w->relay);
     log_flush();
 }
 

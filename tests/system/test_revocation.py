@@ -13,7 +13,7 @@ import pytest
 
 from certificates import join, make_certificate
 from command import gaidaros
-from harness import SAN, free_port, wait_until
+from harness import SAN, free_port, rss_bytes, wait_until
 from revocations import Revoker, Web
 from test_termination import accesses, authority, config, resume  # noqa: F401  (a fixture among them)
 from tlspeer import common_name, say, secure, trusting
@@ -394,6 +394,30 @@ def test_staples_are_renewed_under_load(daemon, host, stapled, web):
     wait_until(lambda: status_of(folder, port) == "good", PATIENCE_S, "the staple of the last certificate")
     assert running.running()["generation"] > generation
     running.allow_errors("cannot be renewed")
+
+
+@pytest.mark.alone
+def test_connections_that_stay_do_not_keep_lists(daemon, host, people):
+    """Each new list makes a generation, and connections may live for months: what they keep of it is not the list."""
+    folder, generations = people.folder, 8
+    (folder / "list.crl").write_bytes(people.crl(["bad"], others=100000))
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"], clients(["../list.crl"], "handshake_timeout = 1s\n")), workers=1)
+    worker, = running.worker_pids()
+    staying = []
+    for _ in range(generations):
+        staying.append(secure(port, context_of(folder, "good"), "a.example"))
+        say(staying[-1])
+        running.reload()
+    wait_until(lambda: running.running()["generations"] == 1 + generations, what="all to be held")
+    before = rss_bytes(worker)
+    wait_until(lambda: rss_bytes(worker) < 80 << 20, 30, f"the lists to be given back, of {before >> 20} MiB")
+    assert before > 100 << 20  # else this measures nothing
+    for client in staying:
+        say(client)
+        client.close()
+    assert enters(folder, port, "good") and not enters(folder, port, "bad")
+    running.allow_errors("TLS handshake")
 
 
 FAULTS = {

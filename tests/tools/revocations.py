@@ -33,9 +33,14 @@ class Revoker:
             rows.append(f"{state}\t{serial}\tunknown\t/CN={name}\n")
         self.index.write_text("".join(rows))
 
-    def crl(self, revoked=(), seconds=3600, form="DER", made=None, ends=None):
-        """A list that is to be renewed after so many seconds; made, ends: else at these moments, as YYMMDDHHMMSSZ."""
+    def crl(self, revoked=(), seconds=3600, form="DER", made=None, ends=None, others=0):
+        """A list that is to be renewed after so many seconds; made, ends: else at these moments, as YYMMDDHHMMSSZ.
+
+        others  so many more are on it, of whom nobody has heard
+        """
         self.know(revoked=revoked)
+        with open(self.index, "a", encoding="utf-8") as index:
+            index.writelines(f"R\t491231235959Z\t240101000000Z\t{0x100000 + n:010X}\tunknown\t/CN=x{n}\n" for n in range(others))
         times = ["-crl_lastupdate", made, "-crl_nextupdate", ends] if made else ["-crlsec", seconds]
         pem = openssl("ca", "-gencrl", "-config", self.settings, "-cert", self.folder / f"{self.name}.pem",
                       "-keyfile", self.folder / f"{self.name}.key", *times)
