@@ -22,6 +22,28 @@ static void arena_gives_aligned_zeroed_memory(void **state)
     arena_fini(&arena);
 }
 
+/* The sanitizer tells who reads what was given back, or never frees the rest. */
+static void arena_gives_large_memory_back(void **state)
+{
+    (void)state;
+    enum { LARGE = 100000, SMALL = 100 };
+    struct arena arena = {0};
+    for (int newest = 0; newest < 2; newest++) {
+        char *before = arena_copy(&arena, "before", 6), *large = arena_take(&arena, LARGE);
+        char *after = newest ? NULL : arena_copy(&arena, "after", 5);
+        memset(large, 'x', LARGE);
+        arena_release(&arena, before, 7); /* has others beside it */
+        arena_release(&arena, "nobody's", LARGE);
+        arena_release(&arena, large, LARGE);
+        char *again = arena_take(&arena, SMALL);
+        for (int i = 0; i < SMALL; i++)
+            assert_int_equal(again[i], 0);
+        assert_string_equal(before, "before");
+        assert_true(newest || strcmp(after, "after") == 0);
+    }
+    arena_fini(&arena);
+}
+
 static void arena_refuses_sizes_that_overflow(void **state)
 {
     (void)state;
@@ -81,6 +103,7 @@ static void origins_of_the_command_line_have_no_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arena_gives_large_memory_back),
         cmocka_unit_test(arena_gives_aligned_zeroed_memory),
         cmocka_unit_test(arena_refuses_sizes_that_overflow),
         cmocka_unit_test(copies_what_it_is_given),
