@@ -76,8 +76,8 @@ static struct tls_staple *list_staples(const struct model_service *service,
                                        const struct model *model)
 {
     struct tls_staple *staples = calloc(service->n_certificates, sizeof *staples);
-    for (size_t i = 0;
-         staples != NULL && service->ocsp_stapling && i < service->n_certificates; i++) {
+    for (size_t i = 0; staples != NULL && service->ocsp_stapling && i < service->n_certificates;
+         i++) {
         const struct model_file *chain = &service->certificates[i].chain;
         const struct model_file *file = fetched_of(model, FETCHED_STAPLE, chain->path);
         staples[i] = (struct tls_staple){.chain = chain->bytes, .chain_length = chain->length};
