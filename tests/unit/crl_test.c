@@ -285,6 +285,32 @@ static void each_of_several_is_judged(void **state)
     }
 }
 
+/* Who is in the middle could else bring an old one back beside a new one of somebody else. */
+static void none_of_several_is_older_than_its_own_before(void **state)
+{
+    (void)state;
+    static unsigned char before[MOST], bytes[MOST], both[MOST];
+    char reason[TLS_REASON_BYTES] = "";
+    struct crl_facts facts;
+    struct cert_list mine = fresh_list(), theirs = fresh_list();
+    theirs.issuer = &other;
+    size_t both_length = cert_print(&authority, both, 0, MOST);
+    both_length = cert_print(&other, both, both_length, MOST);
+    mine.made_s = now_s - 20;
+    size_t before_length = cert_list_print(&mine, before, 0, MOST);
+    before_length = cert_list_print(&theirs, before, before_length, MOST);
+    theirs.made_s = now_s - 10;
+    for (int i = 0; i < 2; i++) {
+        mine.made_s = now_s - 20 - i;
+        size_t length = cert_list_print(&theirs, bytes, 0, MOST);
+        length = cert_list_print(&mine, bytes, length, MOST);
+        assert_int_equal(crl_check(bytes, length, both, both_length, before, before_length,
+                                   now_s, &facts, reason),
+                         i == 0);
+    }
+    assert_non_null(strstr(reason, "older"));
+}
+
 /* ---- distribution points ---- */
 
 struct urls {
@@ -399,6 +425,7 @@ int main(void)
         cmocka_unit_test(it_is_in_force_now),
         cmocka_unit_test(it_is_no_older_than_what_is_there),
         cmocka_unit_test(each_of_several_is_judged),
+        cmocka_unit_test(none_of_several_is_older_than_its_own_before),
         cmocka_unit_test(urls_by_http_are_told),
         cmocka_unit_test(all_points_are_looked_at),
         cmocka_unit_test(urls_with_control_bytes_are_passed_over),
