@@ -37,7 +37,7 @@ CC_fuzz         := clang
 PACKAGES_BUILD := gcc libc6-dev pkg-config libev-dev libinih-dev libmicrohttpd-dev libjansson-dev libcap-dev libcrypt-dev \
         libc-ares-dev libssl-dev
 PACKAGES_TEST  := libcmocka-dev sslscan testssl.sh python3 python3-pytest python3-pytest-xdist curl wrk nginx-light \
-        libnginx-mod-stream haproxy redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
+        libnginx-mod-stream haproxy hitch redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
         chromium chromium-driver python3-selenium prometheus rsyslog rsyslog-pgsql zsh fish
 PACKAGES_LINT  := clang-format clang-tidy cppcheck man-db
 PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream hitch openssl linux-perf
