@@ -143,7 +143,7 @@ run: deps-build
 	@$(BUILD)/demo $(BUILD)/gaidaros etc/demo.conf
 
 check: deps-build deps-test
-	@$(AGAIN) all san hooks units tools demo
+	@$(AGAIN) all san hooks units tools demo $(BUILD)/bench/tlsload
 	@BUILD=$(BUILD) $(PYTHON) tests/tools/check.py
 
 soak: deps-build deps-test

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Clients that cost much and bring nothing: slow ones by the thousand."""
+"""Clients that want too much: slow ones by the thousand, more handshakes than a core computes."""
 
+import json
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -10,7 +12,7 @@ import pytest
 
 import harness
 import scene
-from certificates import make_certificate
+from certificates import make_certificate, openssl
 from harness import connect, free_port, receive_exactly, rss_bytes, wait_until
 from scene import echo
 from tlspeer import hello_bytes, say, secure, trusting
@@ -148,3 +150,54 @@ def test_slow_requests_leave_the_door_in_time(daemon, host, dribble):
     assert figures["open"] == 0 and len(lives) == count and REQUEST_S <= lives[0] and lives[-1] < REQUEST_S + 4, figures
     assert is_as_before(during, before), (p99(before), during[::-max(len(during) // 100, 1)])
     assert grown <= count * (64 << 10) + (4 << 20), grown
+
+
+TLSLOAD = os.path.join(os.path.dirname(harness.TOOLS), "bench", "tlsload")
+PATIENCE_S, FLOOD_S, PARALLEL, GAP_S = 15, 8, 16, 0.02
+LINE = 1024  # handshakes that may wait for a worker's thread
+
+
+def tlsload(mode, port, **options):
+    """Figures of a run of the bench's load client; see tlsload.c."""
+    if not os.path.exists(TLSLOAD):
+        raise harness.Failure(f"{TLSLOAD} is missing: make benches")
+    words = [TLSLOAD, mode, "--to", f"127.0.0.1:{port}", "--name", "a.example", "--parallel", PARALLEL,
+             "--timeout", PATIENCE_S * 1000]
+    for name, value in options.items():
+        words += [f"--{name}", value]
+    done = subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env=harness.child_env(), timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def per_s(figures):
+    return figures["done"] / figures["elapsed_s"]
+
+
+@pytest.mark.alone
+def test_handshakes_beyond_capacity_cost_no_goodput(daemon, host, folder):
+    """H10: twice what one worker can: it does nearly what it could, refuses the rest; open sessions are not in that line.
+
+    The key is of a kind that costs the worker much more than the clients, which have no machine of their own.
+    """
+    port, one = free_port(), host("one")
+    openssl("req", "-x509", "-newkey", "rsa:3072", "-nodes", "-subj", "/CN=a.example", "-days", 10,
+            "-keyout", folder / "one.key", "-out", folder / "one.pem")
+    os.chmod(folder / "one.key", 0o600)
+    running = daemon(f"[service web]\nlisten = 127.0.0.1:{port} tls\ngroup = main\ncertificate = ../one.pem\n"
+                     f"handshake_timeout = {PATIENCE_S}s\n[group main]\ncheck = none\nhost = one {one.address}\n", workers=1)
+    pids = running.worker_pids()
+    before = per_s(tlsload("full", port, count=1000))
+    flood = tlsload("flood", port, rate=int(2 * before), seconds=FLOOD_S, gap=int(GAP_S * 1e6))
+    after = per_s(tlsload("full", port, count=1000))
+    requests, shakes = flood["request"], flood["handshake"]
+    print(f"peak {before:.0f}/s, then {after:.0f}/s; at twice that {per_s(flood):.0f}/s: {per_s(flood) / before:.2f} of it; of "
+          f"{flood['asked']} {flood['done']} done, {flood['failed']} refused, {flood['timed_out']} late; handshakes p50 "
+          f"{shakes['p50_us'] / 1e3:.0f} ms, requests {requests['n']}, p99 {requests['p99_us'] / 1e3:.0f} ms")
+    assert per_s(flood) >= 0.6 * (before + after) / 2, flood  # on a machine of its own: 0.9
+    assert flood["timed_out"] < 0.01 * flood["asked"], flood
+    assert flood["failed"] <= running.service()["errors"].get("limited", 0), flood
+    assert requests["n"] >= 0.9 * FLOOD_S / GAP_S * PARALLEL, flood
+    assert requests["p99_us"] / 1e6 < LINE / before / 4, flood  # of the time that the whole line of handshakes takes
+    assert running.worker_pids() == pids
