@@ -37,7 +37,7 @@ CC_fuzz         := clang
 PACKAGES_BUILD := gcc libc6-dev pkg-config libev-dev libinih-dev libmicrohttpd-dev libjansson-dev libcap-dev libcrypt-dev \
         libc-ares-dev libssl-dev
 PACKAGES_TEST  := libcmocka-dev sslscan testssl.sh python3 python3-pytest python3-pytest-xdist curl wrk nginx-light \
-        libnginx-mod-stream haproxy redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
+        libnginx-mod-stream haproxy hitch redis-server redis-tools postgresql exim4-daemon-light openssl dnsmasq-base iproute2 strace \
         chromium chromium-driver python3-selenium prometheus rsyslog rsyslog-pgsql zsh fish
 PACKAGES_LINT  := clang-format clang-tidy cppcheck man-db
 PACKAGES_BENCH := python3 haproxy nginx-light libnginx-mod-stream hitch openssl linux-perf
@@ -143,7 +143,7 @@ run: deps-build
 	@$(BUILD)/demo $(BUILD)/gaidaros etc/demo.conf
 
 check: deps-build deps-test
-	@$(AGAIN) all san hooks units tools demo
+	@$(AGAIN) all san hooks units tools demo $(BUILD)/bench/tlsload
 	@BUILD=$(BUILD) $(PYTHON) tests/tools/check.py
 
 soak: deps-build deps-test

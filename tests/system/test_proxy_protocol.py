@@ -13,10 +13,12 @@ import time
 import pytest
 
 import harness
+from certificates import join, make_certificate
 from command import gaidaros
 from harness import SAN, connect, free_port, receive_all, wait_until
 from scene import config
 from threadhost import ThreadHost
+from tlspeer import say, secure, trusting
 
 pytestmark = pytest.mark.san_subset
 
@@ -365,6 +367,7 @@ def test_checks_begin_with_a_header_that_names_nobody(daemon, recorder, version,
 
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+HITCH = shutil.which("hitch", path="/usr/sbin:/usr/bin")
 
 
 @pytest.fixture
@@ -451,6 +454,64 @@ def test_nginx_in_front_and_behind(daemon, recorder, peer, folder):
             assert receive_all(client)[0] == b"done"
         assert recorder.got[-1].startswith(b"PROXY TCP4 127.0.0.79 ") and recorder.got[-1].endswith(b"\r\n" + HELLO)
         running.stop()
+
+
+@pytest.fixture
+def whole(folder):
+    """A certificate of ca.pem's with its key."""
+    make_certificate(folder, "ca")
+    make_certificate(folder, "hitch", "ca", alt="DNS:hitch.example")
+    return join(folder / "whole.pem", folder / "hitch.key", folder / "hitch.pem")
+
+
+def hitch(whole, front, back, *options):
+    account = 'user = "_hitch"' if os.getuid() == 0 else ""  # it refuses to work as root
+    return "\n".join([f'frontend = "[127.0.0.1]:{front}"', f'backend = "[127.0.0.1]:{back}"', f'pem-file = "{whole}"', account,
+                      "workers = 1", "daemon = off", "log-level = 1", *options, ""])
+
+
+def test_hitch_in_front(daemon, host, recorder, peer, whole, folder):
+    """Its header of version 2 names the client, and what it tells of TLS goes on to the host."""
+    listen, echoing, front, other = (free_port() for _ in range(4))
+    one = host("one")
+    text = taking(listen, [recorder], group="send_proxy = v2") + (
+        f"[service echo]\nlisten = 127.0.0.1:{echoing} accept_proxy=127.0.0.0/8\ngroup = echo\n"
+        f"[group echo]\ncheck = none\nhost = one {one.address}\n")
+    running = daemon(text, workers=1)
+    peer([HITCH, "--config"], hitch(whole, front, listen, "write-proxy-v2 = on"), front)
+    peer([HITCH, "--config"], hitch(whole, other, echoing, "write-proxy-v2 = on"), other)
+    with secure(front, trusting(folder / "ca.pem"), "hitch.example", source="127.0.0.80") as client:
+        port = client.getsockname()[1]
+        client.sendall(HELLO)
+        wait_until(lambda: any(got.endswith(HELLO) for got in recorder.got), what="the host to have it")
+    ends, values, rest = parsed(recorder.got[-1])
+    assert ends == ("127.0.0.80", "127.0.0.1", port, front) and rest == HELLO
+    assert b"TLSv1.3" in values[0x20] and values[0x20][0] == 1, values
+    with secure(other, name="hitch.example", source="127.0.0.81") as client:
+        say(client, os.urandom(1 << 20))
+    for address in (f"127.0.0.80:{port} ", "127.0.0.81:"):
+        wait_until(lambda: any(f" {address}" in line for line in logged(running)), what=f"the line of {address}")  # noqa: B023
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_hitch_behind(daemon, recorder, peer, whole, folder, version):
+    """The header comes in plain before TLS with the host, which reads it and passes it on."""
+    listen, behind = free_port(), free_port()
+    peer([HITCH, "--config"], hitch(whole, behind, recorder.address.rpartition(":")[2], "proxy-proxy = on"), behind)
+    running = daemon(sending(listen, Behind(f"127.0.0.1:{behind}"), version).replace(
+        f"send_proxy = {version}", f"send_proxy = {version}\ntls = verify\ntls_ca = {folder}/ca.pem\ntls_name = hitch.example"),
+        workers=1)
+    with connect(f"127.0.0.1:{listen}", source="127.0.0.82") as client:
+        port = client.getsockname()[1]
+        client.sendall(HELLO)
+        wait_until(lambda: any(got.endswith(HELLO) for got in recorder.got), what="the host to have it")
+    got = next(got for got in recorder.got if got.endswith(HELLO))
+    if version == "v1":
+        assert got == f"PROXY TCP4 127.0.0.82 127.0.0.1 {port} {listen}\r\n".encode() + HELLO
+    else:
+        ends, values, rest = parsed(got)
+        assert ends == ("127.0.0.82", "127.0.0.1", port, listen) and rest == HELLO and values[5].isdigit(), got
+    assert running.host("one")["failures_total"] == 0
 
 
 @pytest.mark.parametrize("line, said", [

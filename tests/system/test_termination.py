@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TLS with clients: certificates by name, versions, bytes and ends through it, resumption over all workers (J1 to J7, J9, J12, J13, J18, J19)."""
+"""TLS with clients: certificates by name, versions, bytes and ends through it, resumption over all workers (J1 to J7, J9, J11, J12, J13, J18, J19)."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ import time
 
 import pytest
 
-from certificates import join, make_certificate, openssl
+from certificates import join, make_certificate, make_large_rsa, openssl
 from command import gaidaros
-from harness import SAN, connect, free_port, receive_all, rss_bytes, wait_until
+from harness import SAN, connect, cpu_s, free_port, receive_all, rss_bytes, wait_until
 from test_https import memory_has
 from tlspeer import alert_of, common_name, hello_bytes, is_over, say, secure, trusting
 
@@ -601,6 +601,72 @@ def test_clients_certificates(daemon, host, authority):
     wait_until(lambda: re.search("TLS handshake: certificate: (unsupported certificate purpose|certificate has expired|unable to get)",
                                  running.log_text()), what="the word in the log")
     running.allow_errors("TLS handshake")
+
+
+def a_chain_of_a_hundred(folder):
+    """Below 64 KiB, in order, and by the authority."""
+    names = ["ca"] + [f"sub{n}" for n in range(99)]
+    for before, name in zip(names, names[1:]):
+        make_certificate(folder, name, before, alt=f"DNS:{name}", more=["basicConstraints=critical,CA:TRUE"])
+    make_certificate(folder, "eve", names[-1], alt="DNS:eve")
+    return join(folder / "chain.pem", folder / "eve.pem", *(folder / f"{name}.pem" for name in reversed(names[1:])))
+
+
+def a_large_key(folder, ca):
+    make_large_rsa(folder / "eve.key", 16384)
+    return make_certificate(folder, "eve", ca, alt="DNS:eve", kind="made")[0]
+
+
+def a_large_certificate(folder):
+    return make_certificate(folder, "eve", "ca", alt="DNS:eve", more=["nsComment=" + "x" * 65536])[0]
+
+
+COSTLY = {  # what a client shows, why it is refused
+    "chain": (a_chain_of_a_hundred, "certificate: certificate chain too long"),
+    "key": (lambda folder: a_large_key(folder, None), "certificate: self-signed certificate"),
+    "trusted_key": (lambda folder: a_large_key(folder, "ca"), None),
+    "certificate": (a_large_certificate, "excessive message size"),
+}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("what", COSTLY)
+def test_costly_certificates_of_clients_cost_little(daemon, host, authority, what):
+    """J11: a hundred certificates, a key of 16,384 bits, more than 64 KiB; refused before they cost, others are served.
+
+    A key of that size enters by a certificate of the authority's; to verify its signature takes milliseconds.
+    """
+    make, reason = COSTLY[what]
+    chain, port, tries = make(authority), free_port(), 10
+    make_certificate(authority, "good", "ca", alt="DNS:good")
+    running = daemon(config(port, [host("one")], ["one.pem"], "client_ca = ../ca.pem\nclient_verify = required\n"), workers=1)
+    (worker,) = running.worker_pids()
+    good = trusting(chain=(authority / "good.pem", authority / "good.key"))
+
+    def enters(version):
+        try:
+            with secure(port, trusting(versions=(version, version), chain=(chain, authority / "eve.key")), "a.example") as client:
+                say(client)
+                return True
+        except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
+            return False
+
+    with secure(port, good, "a.example") as steady:
+        for n, version in enumerate((TLS12, TLS13)):
+            before = cpu_s(worker)
+            for _ in range(tries):
+                assert enters(version) == (reason is None)
+                say(steady)
+            used_s = cpu_s(worker) - before
+            print(f"{what}, {version.name}: {used_s / tries * 1e3:.0f} ms of the worker each")
+            assert used_s / tries < 0.1, used_s
+            with secure(port, good, "a.example") as fresh:
+                say(fresh)
+            refused = (n + 1) * tries if reason else 0
+            wait_until(lambda: running.service()["errors"].get("handshake_failed", 0) == refused, what="all refusals")  # noqa: B023
+    if reason:
+        wait_until(lambda: running.log_lines(f"is refused: TLS handshake: {reason} "), what="the word in the log")
+    assert running.worker_pids() == [worker]
 
 
 def test_identity_is_escaped(daemon, host, authority):

@@ -26,9 +26,9 @@ def trusting(ca=None, *, alpn=(), versions=(None, None), chain=None):
     return context
 
 
-def secure(port, context=None, name=None, session=None, before=b""):
-    """A client that has shaken hands; before: bytes that go first, as they are."""
-    plain = connect(f"127.0.0.1:{port}")
+def secure(port, context=None, name=None, session=None, *, before=b"", source=None):
+    """A client that has shaken hands; before: bytes that go first, as they are; source: the address it comes from."""
+    plain = connect(f"127.0.0.1:{port}", source=source)
     plain.settimeout(30)
     if before:
         plain.sendall(before)
