@@ -95,7 +95,7 @@ static void take(struct fixture *f, const char *name, const char *bytes)
 
 static bool is_rolling(const struct fixture *f)
 {
-    return f->rig.master->rollout.next != NULL;
+    return f->rig.master->rollout.stage != ROLLOUT_IDLE;
 }
 
 /* What the configuration in force has of a list; NULL: nothing */
