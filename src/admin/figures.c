@@ -403,7 +403,7 @@ static const struct figure figures[] = {
 
 /* ---- one look ---- */
 
-static size_t count(const struct view *view, int scope)
+static size_t count(const struct view *view, enum scope scope)
 {
     const struct expiries *expiries = view->status->expiries;
     const size_t counts[SCOPES] = {[OF_DAEMON] = 1,

@@ -142,7 +142,7 @@ static bool are_signed(const STACK_OF(X509_CRL) * lists, const unsigned char *ca
     return why == NULL || fail(reason, why);
 }
 
-/* Whether the latest of the lists of the same issuer was made before this one; false when there is none of that issuer. */
+/* Whether the latest of the lists of the same issuer was made before this one, or there is none. */
 static bool is_made_after(const X509_CRL *known, const STACK_OF(X509_CRL) * lists)
 {
     int64_t latest_s = INT64_MIN;
@@ -153,12 +153,12 @@ static bool is_made_after(const X509_CRL *known, const STACK_OF(X509_CRL) * list
             X509_NAME_cmp(X509_CRL_get_issuer(list), X509_CRL_get_issuer(known)) == 0)
             latest_s = made_s;
     }
-    return latest_s != INT64_MIN && latest_s < seconds_of(X509_CRL_get0_lastUpdate(known));
+    return latest_s < seconds_of(X509_CRL_get0_lastUpdate(known));
 }
 
 /* Who is in the middle could else bring back a list from before somebody was revoked. */
 static bool is_older(const STACK_OF(X509_CRL) * lists, const struct crl_facts *facts,
-                     const unsigned char *before, size_t before_length)
+                     const unsigned char *before, size_t before_length, int64_t now_s)
 {
     char unused[TLS_REASON_BYTES];
     struct crl_facts known = {.made_s = INT64_MIN};
@@ -167,8 +167,11 @@ static bool is_older(const STACK_OF(X509_CRL) * lists, const struct crl_facts *f
     bool is_one_older = false;
     if (all != NULL)
         crl_look(all, &known);
-    for (int i = 0; i < sk_X509_CRL_num(all) && !is_one_older; i++)
-        is_one_older = is_made_after(sk_X509_CRL_value(all, i), lists);
+    for (int i = 0; i < sk_X509_CRL_num(all) && !is_one_older; i++) {
+        const X509_CRL *one = sk_X509_CRL_value(all, i);
+        bool counts = seconds_of(X509_CRL_get0_nextUpdate(one)) > now_s;
+        is_one_older = counts && is_made_after(one, lists);
+    }
     crl_free(all);
     return is_one_older || facts->made_s < known.made_s;
 }
@@ -185,8 +188,8 @@ bool crl_check(const unsigned char *bytes, size_t length, const unsigned char *c
             is_good = fail(reason, "is too old: its time to be renewed has passed");
         else if (out->made_s > now_s)
             is_good = fail(reason, "is of the future: look at the clocks");
-        else if (is_older(lists, out, before, before_length))
-            is_good = fail(reason, "is older than the list that is there");
+        else if (is_older(lists, out, before, before_length, now_s))
+            is_good = fail(reason, "is older than the list that is there, or another issuer's");
     }
     crl_free(lists);
     return is_good;

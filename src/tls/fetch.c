@@ -18,6 +18,17 @@ static bool fail(char reason[TLS_REASON_BYTES], const char *words)
     return false;
 }
 
+/* What the system has said among the rest, 0: nothing. Empties the queue. */
+static int take_system_error(void)
+{
+    unsigned long error;
+    int found = 0;
+    while ((error = ERR_get_error()) != 0)
+        if (ERR_SYSTEM_ERROR(error))
+            found = ERR_GET_REASON(error);
+    return found;
+}
+
 /* The last that OpenSSL says is the least particular: the first has the cause. */
 static void explain(const struct fetch_order *order, time_t began,
                     char reason[TLS_REASON_BYTES])
@@ -28,13 +39,13 @@ static void explain(const struct fetch_order *order, time_t began,
     int flags = 0;
     (void)ERR_peek_error_data(&detail, &flags);
     bool has_detail = detail != NULL && *detail != '\0' && (flags & ERR_TXT_STRING) != 0;
-    if (time(NULL) - began >= order->most_s)
+    snprintf(reason, TLS_REASON_BYTES, "%s%s%s", words != NULL ? words : "no answer",
+             has_detail ? ": " : "", has_detail ? detail : "");
+    int system_error = take_system_error();
+    if (system_error != 0)
+        snprintf(reason, TLS_REASON_BYTES, "%s", strerror(system_error));
+    else if (time(NULL) - began >= order->most_s)
         snprintf(reason, TLS_REASON_BYTES, "no whole answer within %d s", order->most_s);
-    else if (ERR_SYSTEM_ERROR(error))
-        snprintf(reason, TLS_REASON_BYTES, "%s", strerror(ERR_GET_REASON(error)));
-    else
-        snprintf(reason, TLS_REASON_BYTES, "%s%s%s", words != NULL ? words : "no answer",
-                 has_detail ? ": " : "", has_detail ? detail : "");
     for (char *c = reason; *c != '\0'; c++) /* some of it came from the network */
         if (*c < ' ' || *c > '~')
             *c = '?';

@@ -28,6 +28,13 @@ struct subject {
     X509 *certificate, *issuer;
 };
 
+/* Names alone do not tell an authority from one that had its name before. */
+static bool is_issuer(X509 *issuer, X509 *certificate)
+{
+    return X509_check_issued(issuer, certificate) == X509_V_OK &&
+           X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
+}
+
 static bool find_subject(const unsigned char *bytes, size_t length, struct subject *out,
                          char reason[TLS_REASON_BYTES])
 {
@@ -36,8 +43,9 @@ static bool find_subject(const unsigned char *bytes, size_t length, struct subje
         return fail(reason, "there is no certificate in PEM, or a broken one");
     out->certificate = sk_X509_value(out->chain, 0);
     for (int i = 1; i < sk_X509_num(out->chain) && out->issuer == NULL; i++)
-        if (X509_check_issued(sk_X509_value(out->chain, i), out->certificate) == X509_V_OK)
+        if (is_issuer(sk_X509_value(out->chain, i), out->certificate))
             out->issuer = sk_X509_value(out->chain, i);
+    ERR_clear_error();
     if (out->issuer != NULL)
         return true;
     sk_X509_pop_free(out->chain, X509_free);

@@ -545,7 +545,7 @@ static void a_session_ends_with_what_it_was_looked_up_in(void **state)
 static void no_session_outlives_the_list(void **state)
 {
     (void)state;
-    enum { LIFE_S = 2, PATIENCE_S = 20, TURN_MS = 50 };
+    enum { LIFE_S = 3, PATIENCE_S = 20, TURN_MS = 50 };
     for (int i = 0; i < 2; i++) {
         struct rules rules = one_list();
         const int64_t began_s = (int64_t)time(NULL);

@@ -89,8 +89,8 @@ static void what_else_stands_there_is_passed_over(void **state)
     memcpy(text, words, sizeof words - 1);
     size_t length = cert_print(&page, text, sizeof words - 1, MOST);
     length = cert_print(&other, text, length, MOST);
-    length = cert_print(&authority, text, length, MOST);
     length = cert_print(&namesake, text, length, MOST);
+    length = cert_print(&authority, text, length, MOST);
     if (!staple_ask(text, length, &query, reason))
         fail_msg("%s", reason);
     assert_string_equal(query.url, "http://ocsp.example/ask");

@@ -189,7 +189,7 @@ static void what_is_not_good_is_left_out(void **state)
 static void a_word_is_sent_while_it_is_fresh(void **state)
 {
     (void)state;
-    enum { LIFE_S = 2, PATIENCE_S = 20, TURN_MS = 50 };
+    enum { LIFE_S = 3, PATIENCE_S = 20, TURN_MS = 50 };
     static struct scene scene;
     static struct heard heard;
     struct cert_word words[PAGES] = {word_on(0), word_on(1)};
