@@ -171,8 +171,11 @@ def tlsload(mode, port, **options):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def per_s(figures):
-    return figures["done"] / figures["elapsed_s"]
+def goodput(worker, mode, port, **options):
+    """Figures of a run, handshakes a second, handshakes a second of the worker's processor time."""
+    used_s = harness.cpu_s(worker)
+    figures = tlsload(mode, port, **options)
+    return figures, figures["done"] / figures["elapsed_s"], figures["done"] / (harness.cpu_s(worker) - used_s)
 
 
 @pytest.mark.alone
@@ -187,17 +190,19 @@ def test_handshakes_beyond_capacity_cost_no_goodput(daemon, host, folder):
     os.chmod(folder / "one.key", 0o600)
     running = daemon(f"[service web]\nlisten = 127.0.0.1:{port} tls\ngroup = main\ncertificate = ../one.pem\n"
                      f"handshake_timeout = {PATIENCE_S}s\n[group main]\ncheck = none\nhost = one {one.address}\n", workers=1)
-    pids = running.worker_pids()
-    before = per_s(tlsload("full", port, count=1000))
-    flood = tlsload("flood", port, rate=int(2 * before), seconds=FLOOD_S, gap=int(GAP_S * 1e6))
-    after = per_s(tlsload("full", port, count=1000))
-    requests, shakes = flood["request"], flood["handshake"]
-    print(f"peak {before:.0f}/s, then {after:.0f}/s; at twice that {per_s(flood):.0f}/s: {per_s(flood) / before:.2f} of it; of "
-          f"{flood['asked']} {flood['done']} done, {flood['failed']} refused, {flood['timed_out']} late; handshakes p50 "
-          f"{shakes['p50_us'] / 1e3:.0f} ms, requests {requests['n']}, p99 {requests['p99_us'] / 1e3:.0f} ms")
-    assert per_s(flood) >= 0.6 * (before + after) / 2, flood  # on a machine of its own: 0.9
+    (worker,) = running.worker_pids()
+    _, before, before_cpu = goodput(worker, "full", port, count=1000)
+    flood, during, during_cpu = goodput(worker, "flood", port, rate=int(2 * before), seconds=FLOOD_S, gap=int(GAP_S * 1e6))
+    _, after, after_cpu = goodput(worker, "full", port, count=1000)
+    requests = flood["request"]
+    print(f"{before:.0f}/s, at twice that {during:.0f}/s, then {after:.0f}/s; for its processor time {before_cpu:.0f}/s, "
+          f"{during_cpu:.0f}/s, {after_cpu:.0f}/s; of {flood['asked']} {flood['done']} done, {flood['failed']} refused, "
+          f"{flood['timed_out']} late, p50 {flood['handshake']['p50_us'] / 1e3:.0f} ms; requests {requests['n']}, p99 "
+          f"{requests['p99_us'] / 1e3:.0f} ms")
+    # What else the machine does meanwhile shows in the first, not in the second; alone it is 0.9 of either.
+    assert during >= 0.6 * min(before, after) and during_cpu >= 0.6 * (before_cpu + after_cpu) / 2, flood
     assert flood["timed_out"] < 0.01 * flood["asked"], flood
     assert flood["failed"] <= running.service()["errors"].get("limited", 0), flood
     assert requests["n"] >= 0.9 * FLOOD_S / GAP_S * PARALLEL, flood
-    assert requests["p99_us"] / 1e6 < LINE / before / 4, flood  # of the time that the whole line of handshakes takes
-    assert running.worker_pids() == pids
+    assert requests["p99_us"] / 1e6 < LINE / before / 2, flood  # of the time that the whole line of handshakes takes
+    assert running.worker_pids() == [worker]

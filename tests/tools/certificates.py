@@ -52,7 +52,13 @@ def is_prime(number):
     twos = ((number - 1) & (1 - number)).bit_length() - 1
     for _ in range(8):
         power = pow(secrets.randbelow(number - 3) + 2, number >> twos, number)
-        if power not in (1, number - 1) and all((power := power * power % number) != number - 1 for _ in range(twos - 1)):
+        if power in (1, number - 1):
+            continue
+        for _ in range(twos - 1):
+            power = power * power % number
+            if power == number - 1:
+                break
+        else:
             return False
     return True
 
