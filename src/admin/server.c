@@ -66,6 +66,11 @@ static void run_door(struct door *door)
         return;
     struct ev_loop *loop = door->server->loop;
     MHD_run(door->daemon);
+    /*
+     * A full door does not listen, and begins to do so again only where it begins to run (0.9.75): once its last clients
+     * have gone in this run nothing else might ever happen here.
+     */
+    MHD_run(door->daemon);
     MHD_UNSIGNED_LONG_LONG limit_ms;
     ev_timer_stop(loop, &door->timer);
     if (MHD_get_timeout(door->daemon, &limit_ms) == MHD_YES) {

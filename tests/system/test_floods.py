@@ -4,6 +4,8 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,6 +152,29 @@ def test_slow_requests_leave_the_door_in_time(daemon, host, dribble):
     assert figures["open"] == 0 and len(lives) == count and REQUEST_S <= lives[0] and lives[-1] < REQUEST_S + 4, figures
     assert is_as_before(during, before), (p99(before), during[::-max(len(during) // 100, 1)])
     assert grown <= count * (64 << 10) + (4 << 20), grown
+
+
+@pytest.mark.parametrize("way", ["door", "control"])
+def test_a_door_that_was_full_opens_again(daemon, host, way):
+    """As many clients as a door holds end at once; the next one is served."""
+    door, one = free_port(), host("one")
+    running = daemon(scene.config(free_port(), [one], admin=f"listen = 127.0.0.1:{door}"), workers=1)
+    family, address = (socket.AF_INET, ("127.0.0.1", door)) if way == "door" else (socket.AF_UNIX, running.control)
+    director, = set(running.pids()) - {running.pid, *running.worker_pids()}
+    rest, clients = running.fds(director), []
+    for _ in range(DOOR_PLACES):
+        clients.append(socket.socket(family))
+        clients[-1].connect(address)
+    wait_until(lambda: running.fds(director) >= rest + DOOR_PLACES, what="the door to be full")
+    os.kill(director, signal.SIGSTOP)  # so that all ends are seen in one turn
+    for client in clients:
+        client.close()
+    os.kill(director, signal.SIGCONT)
+    with socket.socket(family) as client:
+        client.settimeout(20)
+        client.connect(address)
+        client.sendall(REQUEST)
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
 
 
 TLSLOAD = os.path.join(os.path.dirname(harness.TOOLS), "bench", "tlsload")
