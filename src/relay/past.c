@@ -38,7 +38,7 @@ void past_look(const struct relay *relay)
     bool has_any = false;
     LIST_FOREACH_SAFE(node, after, &relay->past) {
         struct generation *generation = container_of(node, struct generation, past);
-        /* A job of somebody who has left may be under way. */
+        /* A job of somebody who has left may be under way, or this process was held up itself. */
         if (relay->now_ns < generation->opened_ns || generation->n_shakes > 0)
             continue;
         list_remove(node);

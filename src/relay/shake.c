@@ -41,10 +41,11 @@ static void run(void *argument)
 
 /* ---- on the loop ---- */
 
-static void shake_free(struct shake *shake)
+static void shake_free(struct shake *shake, struct generation *generation)
 {
     tls_stream_free(shake->stream);
     free(shake);
+    generation->n_shakes--;
 }
 
 /* Its connection may have gone meanwhile. */
@@ -56,9 +57,8 @@ static void on_run(void *argument)
 
     shake->is_out = false;
     shake->relay->shakes.n_out--;
-    generation->n_shakes--;
     if (c == NULL)
-        shake_free(shake);
+        shake_free(shake, generation);
     else
         shake->relay->on_shaken(c);
     generation_put(generation);
@@ -105,7 +105,6 @@ static bool hand_out(struct shake *shake)
         return false;
     shake->is_out = true;
     shake->generation = generation_get(shake->c->generation);
-    shake->generation->n_shakes++;
     relay->shakes.n_out++;
     return true;
 }
@@ -126,6 +125,7 @@ int shake_begin(struct conn *c, struct half *half, struct tls_stream *stream, bo
                             .step = TLS_WANTS_READ,
                             .begins = begins};
     c->shake = shake;
+    c->generation->n_shakes++;
     return 0;
 }
 
@@ -204,7 +204,7 @@ static enum shake_verdict finish(struct conn *c)
     half->io = &tls_transport;
     half->io_state = shake->stream;
     shake->stream = NULL;
-    shake_free(shake);
+    shake_free(shake, c->generation);
     c->shake = NULL;
     return SHAKE_DONE;
 }
@@ -308,7 +308,7 @@ bool shake_drop(struct conn *c)
     c->shake = NULL;
     buffer_fini(&shake->half->wait, &shake->relay->buffers);
     if (!shake->is_out) {
-        shake_free(shake);
+        shake_free(shake, c->generation);
         return false;
     }
     shake->c = NULL;

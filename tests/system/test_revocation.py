@@ -396,6 +396,28 @@ def test_staples_are_renewed_under_load(daemon, host, stapled, web):
     running.allow_errors("cannot be renewed")
 
 
+def test_connections_outlive_what_their_handshake_needed(daemon, host, people):
+    """After a reload the certificates and lists of before are given back: open connections talk on, and end as they should."""
+    folder = people.folder
+    (folder / "list.crl").write_bytes(people.crl(["bad"]))
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"], clients(["../list.crl"], "handshake_timeout = 1s\n")), workers=2)
+    staying = [secure(port, context_of(folder, "good", version), "a.example") for version in (TLS12, TLS13) * 3]
+    for client in staying:
+        say(client)
+    running.reload()
+    time.sleep(1 + 2 + 1)  # the limit of handshakes and what is added to it: nothing else tells
+    for client in staying:
+        say(client, os.urandom(1 << 20))
+        row = [one for one in running.http("GET", "/connections").json()["connections"]
+               if one["client"].endswith(f":{client.getsockname()[1]}")][0]
+        assert running.http("GET", f"/connections/{row['id']}").json()["tls"]["client_certificate"] == "CN=good"
+        client.unwrap().close()
+    assert enters(folder, port, "good") and not enters(folder, port, "bad")
+    assert sum("status=ok" in line for line in accesses(running, 8)) == 6
+    running.allow_errors("TLS handshake")
+
+
 @pytest.mark.alone
 def test_connections_that_stay_do_not_keep_lists(daemon, host, people):
     """Each new list makes a generation, and connections may live for months: what they keep of it is not the list."""
