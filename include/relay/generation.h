@@ -87,7 +87,8 @@ struct generation {
     bool is_past;          /* another one is current: it keeps no host sockets */
     struct list_node past; /* in relay.past, until it is shed; see relay/past */
     uint64_t opened_ns;    /* then: when no client of it can be in its opening any more */
-    uint32_t n_shakes;     /* handshakes under way, also of who has left while another thread is at it */
+    uint32_t
+        n_shakes; /* handshakes under way, also of who has left while another thread is at it */
 };
 
 /* Where a generation runs. */
