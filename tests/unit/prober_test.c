@@ -395,7 +395,7 @@ static void run_tls(struct host_rig *host, const struct tls_trust *trust, const 
 {
     static const struct model_check tls = {.kind = CHECK_TLS};
     const struct probe_task task = {
-        .address = &host->address, .check = &tls, .trust = trust, .name = name};
+        .address = &host->address, .check = &tls, .trust = trust, .name = "", .tls_name = name};
     rig.n_wanted = rig.n_done + 1;
     prober_send(&rig.prober, &rig.errand, &task, TIMEOUT_MS);
     ev_run(rig.loop, 0);
@@ -425,7 +425,7 @@ static void tls_shakes_hands_and_says_goodbye(void **state)
     host_open(&host, script_answer, "HTTP/1.1 400 Bad Request\r\n\r\n");
     static const struct model_check tls = {.kind = CHECK_TLS};
     const struct probe_task task = {
-        .address = &host.address, .check = &tls, .trust = trust, .name = ""};
+        .address = &host.address, .check = &tls, .trust = trust, .name = "", .tls_name = ""};
     rig.n_wanted = rig.n_done + 1;
     prober_send(&rig.prober, &rig.errand, &task, 300);
     ev_run(rig.loop, 0);
