@@ -59,18 +59,27 @@ struct client {
     uint64_t since_ns; /* when it could begin its request; 0 = the request is here whole */
 };
 
+static bool is_full(const struct door *door)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info != NULL && info->num_connections >= CONNECTIONS_MOST;
+}
+
 /* Lets libmicrohttpd do what there is to do, then asks it when it next wants to. */
 static void run_door(struct door *door)
 {
     if (door->daemon == NULL)
         return;
     struct ev_loop *loop = door->server->loop;
+    bool was_full = is_full(door);
     MHD_run(door->daemon);
     /*
      * A full door does not listen, and begins to do so again only where it begins to run (0.9.75): once its last clients
      * have gone in this run nothing else might ever happen here.
      */
-    MHD_run(door->daemon);
+    if (was_full && !is_full(door))
+        MHD_run(door->daemon);
     MHD_UNSIGNED_LONG_LONG limit_ms;
     ev_timer_stop(loop, &door->timer);
     if (MHD_get_timeout(door->daemon, &limit_ms) == MHD_YES) {

@@ -306,9 +306,9 @@ assert len({c.name for c in CASES}) == len(CASES)
 
 MANY_FAULTS = case(
     "many_faults",
-    ["[global] nosuchkey:", "[admin] refresh:", "[service web] idle_timeout:", "[service web] crl_policy:",
+    ["[global] nosuchkey:", "[admin] refresh:", "[service web] idle_timeout:", "[service web] retries:",
      "[group main] scheduler:", "[group main] host:", "[service other] group:"],
-    glob="@@nosuchkey = 1", admin="@@refresh = never", service="@@idle_timeout = long\n@@crl_policy = soft",
+    glob="@@nosuchkey = 1", admin="@@refresh = never", service="@@idle_timeout = long\n@@retries = many",
     group="@@scheduler = best\n@@host = b 127.0.0.1:0",
     tail="[service other]\nlisten = 127.0.0.1:7998\n@@group = nowhere")
 

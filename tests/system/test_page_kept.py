@@ -186,10 +186,11 @@ def test_views_are_plain_links_without_scripts(page):
     shown = page("rob")
     shown.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     shown.browser.refresh()
-    links = {link.text: link for link in shown.browser.find_elements(By.CSS_SELECTOR, "footer a")}
-    assert {"running.json", "connections", "config", "as it is now", "what a restart would lose"} <= set(links)
-    heads = shown.browser.find_elements(By.TAG_NAME, "th")
-    assert heads and all(head.get_attribute("scope") == "col" and head.text for head in heads)
-    links["connections"].click()
+    links = shown.wait(lambda: {link.text for link in shown.browser.find_elements(By.CSS_SELECTOR, "footer a")}, "the links")
+    assert {"running.json", "connections", "config", "as it is now", "what a restart would lose"} <= links
+    heads = shown.wait(lambda: [(head.get_attribute("scope"), head.text)
+                                for head in shown.browser.find_elements(By.TAG_NAME, "th")], "the tables")
+    assert all(scope == "col" and text for scope, text in heads)
+    shown.wait(lambda: shown.browser.find_element(By.LINK_TEXT, "connections").click() or True, "the link")
     shown.wait(lambda: '"connections"' in shown.browser.page_source, "the connections")
     shown.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
