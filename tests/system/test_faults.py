@@ -395,7 +395,7 @@ def kill_at_random(daemon, host, load, rounds, seed):
     rows = "".join(f"host = {h.name}x {h.address} max_connections=40 weight={n + 1}\n" for n, h in enumerate(hosts))
     running = daemon(config(port, [], group=group + rows), workers=4)
     running.allow_errors("worker")
-    work = load(f"127.0.0.1:{port}", parallel=24, timeout=5000, size=200)
+    work = load(f"127.0.0.1:{port}", parallel=24, timeout=60000, size=200)  # who is killed while it starts is tried again later and later
     killed = set()  # nobody twice: one that dies is still there for a moment, and is replaced once
     while len(killed) < rounds:
         pids = [pid for pid in children(running, "worker") if pid not in killed]
