@@ -57,7 +57,8 @@ void fetched_list(const struct model *model, fetched_tell *tell, void *context);
 /* The same for the lists of points. */
 void fetched_list_points(const struct model_file *points, fetched_tell *tell, void *context);
 
-/* Whether some service takes its lists from what clients' certificates name. */
+/* Whether the service takes its lists from what clients' certificates name; whether any does. */
+bool fetched_is_auto(const struct model_service *service);
 bool fetched_wants_points(const struct model *model);
 
 /*

@@ -111,6 +111,9 @@ struct conf_store {
 struct conf_store *store_new(void);
 void store_free(struct conf_store *store);
 
+/* The file of this path, or what was fetched under this name; NULL: the store has none. */
+struct conf_file *store_find_file(const struct conf_store *store, const char *path);
+
 /* Private keys are not needed any more: their bytes become zeros. */
 void store_wipe_keys(struct conf_store *store);
 

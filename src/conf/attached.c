@@ -20,14 +20,6 @@ enum need {
     A_KEY      /* a secret that one party alone gets */
 };
 
-static struct conf_file *find(const struct conf_store *store, const char *path)
-{
-    for (struct conf_file *file = store->files; file != NULL; file = file->next)
-        if (strcmp(file->file.path, path) == 0)
-            return file;
-    return NULL;
-}
-
 static bool holds_key(const struct model_file *file)
 {
     static const char mark[] = "PRIVATE KEY-----";
@@ -59,7 +51,7 @@ static bool read_into(struct conf_store *store, const char *path, struct conf_fi
 static struct conf_file *obtain(struct value_context *context, const char *path, bool *is_known)
 {
     struct conf_store *store = context->store;
-    struct conf_file *file = store != NULL ? find(store, path) : NULL;
+    struct conf_file *file = store != NULL ? store_find_file(store, path) : NULL;
     *is_known = file != NULL;
     if (file != NULL)
         return file;

@@ -98,12 +98,19 @@ int fetched_set(struct fetched *fetched, const char *name, const void *bytes, si
 
 /* ---- what a configuration has a use for ---- */
 
+bool fetched_is_auto(const struct model_service *service)
+{
+    for (size_t i = 0; i < service->n_crls; i++)
+        if (service->crls[i].source == CRL_AUTO)
+            return true;
+    return false;
+}
+
 bool fetched_wants_points(const struct model *model)
 {
     for (size_t i = 0; i < model->n_services; i++)
-        for (size_t k = 0; k < model->services[i].n_crls; k++)
-            if (model->services[i].crls[k].source == CRL_AUTO)
-                return true;
+        if (fetched_is_auto(&model->services[i]))
+            return true;
     return false;
 }
 
@@ -203,17 +210,9 @@ void fetched_list_points(const struct model_file *points, fetched_tell *tell, vo
 
 /* ---- in a model ---- */
 
-static struct conf_file *find_file(const struct conf_store *store, const char *name)
-{
-    for (struct conf_file *file = store->files; file != NULL; file = file->next)
-        if (strcmp(file->file.path, name) == 0)
-            return file;
-    return NULL;
-}
-
 static int attach(struct conf_store *store, const struct fetched_item *item)
 {
-    struct conf_file *file = find_file(store, item->name);
+    struct conf_file *file = store_find_file(store, item->name);
     if (file != NULL && file->file.length == item->length &&
         memcmp(file->bytes, item->bytes, item->length) == 0)
         return 0;

@@ -90,6 +90,14 @@ const char *origin_print(char out[ORIGIN_TEXT_BYTES], const struct origin *origi
     return out;
 }
 
+struct conf_file *store_find_file(const struct conf_store *store, const char *path)
+{
+    for (struct conf_file *file = store->files; file != NULL; file = file->next)
+        if (strcmp(file->file.path, path) == 0)
+            return file;
+    return NULL;
+}
+
 void store_wipe_keys(struct conf_store *store)
 {
     for (struct conf_file *file = store->files; file != NULL; file = file->next)

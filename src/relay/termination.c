@@ -99,14 +99,6 @@ static void put_fetched(struct tls_list *list, const struct model *model, const 
     }
 }
 
-static bool is_auto(const struct model_service *service)
-{
-    for (size_t i = 0; i < service->n_crls; i++)
-        if (service->crls[i].source == CRL_AUTO)
-            return true;
-    return false;
-}
-
 static size_t put_points(struct tls_list *lists, const struct model *model)
 {
     const struct model_file *points = fetched_of(model, FETCHED_POINTS, "");
@@ -133,7 +125,7 @@ static struct tls_list *list_lists(const struct model_service *service,
         else
             put_fetched(&lists[*n], model, crl->text);
     }
-    if (lists != NULL && is_auto(service))
+    if (lists != NULL && fetched_is_auto(service))
         *n += put_points(lists + *n, model);
     return lists;
 }
@@ -175,7 +167,7 @@ static void plan_revocation(struct revocation_plan *plan, const struct model_ser
 {
     plan->is_asked = asked->n_crls > 0;
     plan->is_lenient = asked->crl_policy == CRL_LENIENT;
-    plan->wishes = is_auto(asked) ? wishes : NULL;
+    plan->wishes = fetched_is_auto(asked) ? wishes : NULL;
 }
 
 bool termination_prepare(struct service *service, const struct model *model,
