@@ -278,6 +278,21 @@ def test_lists_that_are_none(daemon, host, people, web):
     running.allow_errors("TLS handshake|cannot be renewed|should have been renewed")
 
 
+def test_failures_are_tried_again_ever_later(daemon, host, people, web):
+    """A server that has nothing is left alone for two seconds, then four, and asked all the same: what it has then is taken."""
+    folder = people.folder
+    port = free_port()
+    running = daemon(config(port, [host("one")], ["one.pem"], clients([web.url("/list")]), glob=cache(folder)), workers=1)
+    wait_until(lambda: web.count("/list") >= 3, PATIENCE_S, "three questions")
+    first, second, third = [at for path, at in web.asked if path == "/list"][:3]
+    assert second - first > 0.9 and third - second > 2.9, web.asked  # of two and four: it goes by whole seconds
+    assert len(running.log_lines("cannot be renewed")) == 1  # the same again is no news
+    web.pages["/list"] = people.crl(["bad"])
+    wait_entry(folder, port, "good", True, "the list")
+    assert not enters(folder, port, "bad")
+    running.allow_errors("TLS handshake|cannot be renewed")
+
+
 def test_by_a_proxy(daemon, host, people, web):
     """http_proxy of the environment is gone by."""
     folder = people.folder
