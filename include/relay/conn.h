@@ -15,6 +15,7 @@
 #include "relay/accesslog.h"
 #include "relay/deadline.h"
 #include "relay/profile.h"
+#include "relay/ration.h"
 #include "relay/splice.h"
 #include "share/bells.h"
 #include "share/live.h"
@@ -28,7 +29,7 @@ struct shake;
 struct task_threads;
 struct way;
 
-/* Handshakes that a worker has handed out, see relay/shake. Zero is none; owner: the relay. */
+/* Handshakes of a worker, see relay/shake. Zero is none; owner: the relay. */
 struct shakes {
     struct task_threads *threads; /* made with the first one */
     struct ev_io watch;
@@ -164,6 +165,7 @@ struct relay {
     struct queue_line lines[SEGMENT_GROUPS];
     struct list_node busy_lines;
     struct shakes shakes;
+    struct ration ration;
     struct list_node past; /* see relay/past; made by the first */
     void (*on_shaken)(
         struct conn *c); /* another thread is through with a step of its handshake */

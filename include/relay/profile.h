@@ -20,7 +20,7 @@ enum profile_phase {
     PROFILE_PROXY,
     PROFILE_HELLO,
     PROFILE_STARTTLS,
-    PROFILE_HANDSHAKE, /* moving its bytes: what costs time is done by other threads */
+    PROFILE_HANDSHAKE, /* what takes long is done by another thread */
     PROFILE_QUEUE,
     PROFILE_CONNECT, /* choosing a host, too */
     PROFILE_RELAY,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A TLS handshake at one end of a connection: the loop moves its bytes, another thread does the rest. */
+/* A TLS handshake at one end of a connection: the loop moves its bytes, another thread does what takes long. */
 #ifndef RELAY_SHAKE_H
 #define RELAY_SHAKE_H
 
@@ -44,7 +44,7 @@ enum tls_blame shake_blame(const struct conn *c, const char **blamed);
 /* What the half is watched for meanwhile. */
 int shake_interest(const struct conn *c);
 
-/* Ends it at any time. A job that has not begun is not done any more: true then. */
+/* Ends it at any time. True when the other side has left before its turn: then what takes long is not done any more. */
 bool shake_drop(struct conn *c);
 
 /*

@@ -81,6 +81,9 @@ struct ssl_ctx_st *tls_server_context(const struct tls_server *server);
 struct ssl_st;
 bool tls_server_pick(const struct tls_server *server, struct ssl_st *ssl);
 
+/* Whether every private key signs fast, as shown_is_quick has it. */
+bool tls_server_is_quick(const struct tls_server *server);
+
 /* Which of the certificates a client gets that asks for this name; for tests. The first of them where several would do. */
 size_t tls_server_choose(const struct tls_server *server, const char *name);
 

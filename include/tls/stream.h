@@ -64,9 +64,18 @@ enum tls_step tls_stream_shake(struct tls_stream *stream, bool may_compute);
  */
 bool tls_stream_is_light(const struct tls_stream *stream);
 
+/* After TLS_COMPUTES: whether all that may be asked of the private key is a matter of some hundred microseconds. */
+bool tls_stream_is_quick(const struct tls_stream *stream);
+
 /* What is to be sent, *length bytes; valid until the next call. The first so many were sent: */
 const unsigned char *tls_stream_answer(const struct tls_stream *stream, size_t *length);
 void tls_stream_sent(struct tls_stream *stream, size_t length);
+
+/*
+ * After TLS_DONE: whether what is to be sent is a ticket alone. Nobody waits for that now, so it may stay: once settled,
+ * the stream sends it in one piece with the first bytes, or when it finds nothing to read.
+ */
+bool tls_stream_may_hold(const struct tls_stream *stream);
 
 /* The handshake is over: the socket is read and written from now on. */
 void tls_stream_settle(struct tls_stream *stream);

@@ -35,7 +35,7 @@
  */
 
 static void enter(struct conn *c, enum phase phase);
-static void call_ready(struct conn *c, struct half *half, int revents);
+static void opening_ready(struct conn *c, struct half *half, int revents);
 static void settle(struct conn *c, const struct half *spoke_after_end);
 static void seek(struct conn *c, const void *bytes, size_t length);
 static void seek_kept(struct conn *c);
@@ -65,7 +65,7 @@ static void open_on(struct conn *c, enum phase phase)
         return;
     }
     enter(c, phase);
-    call_ready(c, &c->client, EV_READ);
+    opening_ready(c, &c->client, EV_READ);
 }
 
 static void opening_goes(struct conn *c, enum opening_verdict verdict)
@@ -474,19 +474,19 @@ uint64_t life_look(struct deadline *deadline, uint64_t now_ns)
     return is_over(c) ? 0 : phases[c->phase].due_ns(c);
 }
 
-static void call_ready(struct conn *c, struct half *half, int revents)
-{
-    phases[c->phase].on_ready(c, half, revents);
-}
-
 static void on_half_ready(struct ev_loop *loop, struct ev_io *watch, int revents)
 {
     struct half *half = container_of(watch, struct half, watch);
     struct conn *c = conn_of(half);
-
+    struct relay *relay = c->relay;
     (void)loop;
-    profile_enter_phase(&c->relay->profile, c->phase);
-    call_ready(c, half, revents);
+    profile_enter_phase(&relay->profile, c->phase);
+    if (c->phase > PHASE_HANDSHAKE) {
+        phases[c->phase].on_ready(c, half, revents);
+    } else if (ration_begin(&relay->ration)) {
+        opening_ready(c, half, revents);
+        ration_end(&relay->ration);
+    }
 }
 
 /* ---- beginning ---- */

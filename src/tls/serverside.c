@@ -337,6 +337,11 @@ bool tls_server_pick(const struct tls_server *server, SSL *ssl)
     return !shown_has_choice(server->shown) || shown_pick(server->shown, ssl);
 }
 
+bool tls_server_is_quick(const struct tls_server *server)
+{
+    return shown_is_quick(server->shown);
+}
+
 int64_t tls_server_expires(const struct tls_server *server, size_t pair)
 {
     return shown_expires(server->shown, pair);

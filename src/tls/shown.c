@@ -29,7 +29,8 @@ struct shown {
     size_t n, room;
     struct entry *entries;
     size_t n_entries, entries_room;
-    bool failed; /* memory was out while names were added */
+    bool failed;       /* memory was out while names were added */
+    bool has_slow_key; /* see shown_is_quick */
 };
 
 struct shown *shown_new(void)
@@ -113,6 +114,20 @@ static void add_names(struct shown *shown, X509 *certificate, size_t index)
         add_name(shown, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), index);
 }
 
+static bool is_quick(const EVP_PKEY *key)
+{
+    switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA:
+        return EVP_PKEY_get_bits(key) <= 2048;
+    case EVP_PKEY_EC:
+        return EVP_PKEY_get_bits(key) <= 256;
+    case EVP_PKEY_ED25519:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool shown_add(struct shown *shown, const struct tls_pair *pair, char reason[TLS_REASON_BYTES])
 {
     struct tls_shown *grown = grow(shown->all, shown->n, &shown->room, sizeof *shown->all);
@@ -124,8 +139,14 @@ bool shown_add(struct shown *shown, const struct tls_pair *pair, char reason[TLS
     if (!tls_pair_load(pair, &shown->all[shown->n], reason))
         return false;
     add_names(shown, shown->all[shown->n].certificate, shown->n);
+    shown->has_slow_key |= !is_quick(shown->all[shown->n].key);
     shown->n++;
     return true;
+}
+
+bool shown_is_quick(const struct shown *shown)
+{
+    return !shown->has_slow_key;
 }
 
 static int compare(const void *a, const void *b)

@@ -97,6 +97,35 @@ static int on_read(BIO *bio, char *bytes, int room)
     return length;
 }
 
+/* Bytes behind a ticket that did not go yet: both in one piece. *written counts the bytes alone. */
+static enum io write_behind(struct tls_stream *stream, const char *bytes, size_t length,
+                            size_t *written)
+{
+    size_t owed = stream->out.length - stream->out_at, sent = 0;
+    if (length > 0)
+        text_append(&stream->out, bytes, length);
+    if (stream->out.failed) {
+        errno = ENOMEM;
+        return IO_ERROR;
+    }
+    enum io io = plain_transport.write(stream->fd, NULL, stream->out.at + stream->out_at,
+                                       owed + length, &sent);
+    if (io == IO_OK && sent >= owed) {
+        text_fini(&stream->out);
+        stream->out_at = 0;
+        *written = sent - owed;
+        return sent > owed ? IO_OK : IO_AGAIN;
+    }
+    stream->out_at += io == IO_OK ? sent : 0;
+    stream->out.length -= length;
+    return io == IO_OK ? IO_AGAIN : io;
+}
+
+static bool owes_ticket(const struct tls_stream *stream)
+{
+    return stream->out.length > 0;
+}
+
 static int on_write(BIO *bio, const char *bytes, int length)
 {
     struct tls_stream *stream = BIO_get_data(bio);
@@ -106,7 +135,10 @@ static int on_write(BIO *bio, const char *bytes, int length)
         text_append(&stream->out, bytes, (size_t)length);
         return stream->out.failed ? -1 : length;
     }
-    switch (plain_transport.write(stream->fd, NULL, bytes, (size_t)length, &written)) {
+    enum io io = owes_ticket(stream)
+                     ? write_behind(stream, bytes, (size_t)length, &written)
+                     : plain_transport.write(stream->fd, NULL, bytes, (size_t)length, &written);
+    switch (io) {
     case IO_OK:
         return (int)written;
     case IO_AGAIN:
@@ -322,6 +354,11 @@ bool tls_stream_is_light(const struct tls_stream *stream)
                              SSL_get_verify_mode(stream->ssl) == SSL_VERIFY_NONE));
 }
 
+bool tls_stream_is_quick(const struct tls_stream *stream)
+{
+    return tls_server_is_quick(stream->server);
+}
+
 const unsigned char *tls_stream_answer(const struct tls_stream *stream, size_t *length)
 {
     *length = stream->out.length - stream->out_at;
@@ -335,6 +372,11 @@ void tls_stream_sent(struct tls_stream *stream, size_t length)
         return;
     text_fini(&stream->out);
     stream->out_at = 0;
+}
+
+bool tls_stream_may_hold(const struct tls_stream *stream)
+{
+    return SSL_is_server(stream->ssl) && SSL_version(stream->ssl) == TLS1_3_VERSION;
 }
 
 void tls_stream_settle(struct tls_stream *stream)
@@ -430,6 +472,8 @@ static enum io stream_read(int fd, void *state, void *bytes, size_t capacity, si
         return IO_OK;
     }
     enum io io = verdict_of(stream, result);
+    if (io == IO_AGAIN && owes_ticket(stream))
+        (void)write_behind(stream, NULL, 0, &(size_t){0});
     if (io != IO_AGAIN || stream->is_dry || stream->waits_for_write)
         return io;
     if (stream->n_empty++ < EMPTY_RECORDS_MOST)

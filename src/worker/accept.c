@@ -149,11 +149,12 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *watch, int revents
 {
     struct listener *listener = container_of(watch, struct listener, watch);
     struct accepts *accepts = listener->accepts;
+    struct ration *ration = &accepts->relay->ration;
     struct addr client;
 
     (void)loop;
     (void)revents;
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
+    for (int i = 0; i < ACCEPT_BATCH && ration_begin(ration); i++) {
         profile_enter(&accepts->relay->profile, PROFILE_ACCEPT);
         if (accepts->relay->n_open >= accepts->most_open) {
             accepts->is_full = true;
@@ -178,6 +179,7 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *watch, int revents
                                        .service = listener->service,
                                        .entrance = listener->entrance};
         life_start(accepts->relay, &arrival);
+        ration_end(ration);
     }
 }
 

@@ -327,9 +327,9 @@ static void on_tasks_ready(struct ev_loop *loop, struct ev_io *watch, int revent
 static void on_woken(struct ev_loop *loop, struct ev_check *check, int revents)
 {
     struct worker *w = check->data;
-    (void)loop;
-    (void)revents;
+    (void)loop, (void)revents;
     w->woken_ns = w->relay.now_ns = clock_now_ns();
+    ration_renew(&w->relay.ration);
     /* Before what this turn brings: who looks for the next in a line must not take us for stuck. */
     atomic_store_explicit(&w->row->heartbeat_ns, w->woken_ns, memory_order_relaxed);
 }

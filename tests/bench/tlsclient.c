@@ -80,6 +80,57 @@ int tls_client_open(struct tls_client *client, SSL_CTX *context,
     return 0;
 }
 
+size_t tls_client_hello(SSL_CTX *context, const struct tls_target *target,
+                        uint8_t hello[TLS_HELLO_MOST])
+{
+    SSL *ssl = SSL_new(context);
+    BIO *said = BIO_new(BIO_s_mem()), *heard = BIO_new(BIO_s_mem());
+    int n = 0;
+    if (ssl && said && heard &&
+        (!target->name || SSL_set_tlsext_host_name(ssl, target->name))) {
+        SSL_set_bio(ssl, heard, said);
+        said = heard = NULL;
+        SSL_set_connect_state(ssl);
+        SSL_do_handshake(ssl);
+        n = BIO_read(SSL_get_wbio(ssl), hello, TLS_HELLO_MOST);
+    }
+    BIO_free(said);
+    BIO_free(heard);
+    SSL_free(ssl);
+    ERR_clear_error();
+    return n > 0 && n < TLS_HELLO_MOST ? (size_t)n : 0;
+}
+
+int tls_client_open_bare(struct tls_client *client, const struct tls_target *target)
+{
+    client->fd = open_socket(target);
+    client->wants = EPOLLOUT;
+    return client->fd < 0 ? -1 : 0;
+}
+
+enum tls_io tls_client_say(struct tls_client *client, const uint8_t *hello, size_t n)
+{
+    ssize_t sent = send(client->fd, hello, n, MSG_NOSIGNAL);
+    if (sent == (ssize_t)n) {
+        client->wants = EPOLLIN;
+        return TLS_DONE;
+    }
+    return sent < 0 && errno == EAGAIN ? TLS_AGAIN : TLS_LOST;
+}
+
+enum tls_io tls_client_hear(struct tls_client *client)
+{
+    uint8_t answer[4096];
+    ssize_t n = recv(client->fd, answer, sizeof answer, 0);
+    if (n > 0) {
+        return TLS_DONE;
+    }
+    if (n == 0) {
+        return TLS_EOF;
+    }
+    return errno == EAGAIN ? TLS_AGAIN : TLS_LOST;
+}
+
 /* result is that of the call just made; both queues of errors were empty before it. */
 static enum tls_io judge(struct tls_client *client, int result)
 {

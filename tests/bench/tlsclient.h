@@ -30,6 +30,8 @@ struct tls_client {
     uint64_t n_tickets;  /* that came over this and earlier connections */
 };
 
+enum { TLS_HELLO_MOST = 1024 };
+
 /*
  * What all clients share: TLS 1.3 only, X25519 only, nothing about the server is verified.
  * cipher  the one TLS 1.3 suite that is offered
@@ -63,5 +65,21 @@ void tls_client_close(struct tls_client *client);
 
 /* After TLS_LOST: what OpenSSL or the kernel says about it, into text. */
 void tls_client_explain(char *text, size_t size);
+
+/*
+ * A first word that can be said again and again, so that it costs who says it nothing.
+ * Returns its length, 0 when OpenSSL makes none.
+ */
+size_t tls_client_hello(SSL_CTX *context, const struct tls_target *target,
+                        uint8_t hello[TLS_HELLO_MOST]);
+
+/* A connection without TLS of its own: for the two calls below and tls_client_close alone. -1 with errno. */
+int tls_client_open_bare(struct tls_client *client, const struct tls_target *target);
+
+/* TLS_DONE: all was said, and wants is for the answer. */
+enum tls_io tls_client_say(struct tls_client *client, const uint8_t *hello, size_t n);
+
+/* TLS_DONE: something of an answer has come. */
+enum tls_io tls_client_hear(struct tls_client *client);
 
 #endif

@@ -23,7 +23,9 @@
  * bulk      reads --bytes from --parallel connections, of which each ends after its equal share
  * idle      opens --parallel connections and closes them at a line on stdin
  * flood     requests as above, each --gap microseconds on each connection, while another thread
- *           begins --rate visits a second for --seconds, whatever became of the earlier ones
+ *           begins --rate visits a second for --seconds, whatever became of the earlier ones;
+ *           with --rude 1 a visit is a hello that costs the client nothing, and it leaves when
+ *           the server has answered: handshakes are then how long that took
  *
  * The server must echo, for bulk send unasked. A first line {"ready":true} says that what comes
  * before the measured part is done; with --hold 1 the measured part, and the close after it, wait
@@ -33,7 +35,7 @@
 struct options {
     struct tls_target target;
     const char *cipher;
-    uint64_t count, parallel, bytes, rate_per_s, seconds, gap_us, timeout_ms, hold;
+    uint64_t count, parallel, bytes, rate_per_s, seconds, gap_us, timeout_ms, hold, rude;
 };
 
 static struct tls_run run_of(const struct options *o, size_t n_slots)
@@ -189,6 +191,7 @@ static void mode_flood(const struct options *o)
     tls_run_connect(&beat.run);
     struct tls_run flood = run_of(o, o->rate_per_s * o->seconds);
     flood.does_count_losses = true;
+    flood.is_rude = o->rude != 0;
     tls_run_open(&flood);
     ready(o);
     uint64_t begin_ns = kit_now_ns();
@@ -220,7 +223,7 @@ static void set_by_name(struct options *o, const char *name, const char *value)
     } numbers[] = {
         {"--count", &o->count},        {"--parallel", &o->parallel}, {"--bytes", &o->bytes},
         {"--rate", &o->rate_per_s},    {"--seconds", &o->seconds},   {"--gap", &o->gap_us},
-        {"--timeout", &o->timeout_ms}, {"--hold", &o->hold},
+        {"--timeout", &o->timeout_ms}, {"--hold", &o->hold},         {"--rude", &o->rude},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(numbers[i].name, name) == 0) {

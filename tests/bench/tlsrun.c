@@ -85,7 +85,8 @@ static void slot_close(struct tls_run *run, struct slot *s)
 static void slot_lost(struct tls_run *run, struct slot *s, const char *why)
 {
     static const char *const doing[] = {
-        [STEP_CLOSED] = "closed",   [STEP_HANDSHAKE] = "in the handshake",
+        [STEP_CLOSED] = "closed",   [STEP_HELLO] = "before its hello",
+        [STEP_HEAR] = "unanswered", [STEP_HANDSHAKE] = "in the handshake",
         [STEP_REST] = "at rest",    [STEP_SEND] = "sending",
         [STEP_RECEIVE] = "reading", [STEP_DRAIN] = "in bulk",
         [STEP_END] = "ending",
@@ -105,12 +106,14 @@ static void slot_open(struct tls_run *run, struct slot *s)
     }
     s->opened_ns = kit_now_ns();
     s->deadline_ns = s->opened_ns + run->timeout_ns;
-    if (tls_client_open(&s->client, run->context, run->target,
-                        run->does_resume ? s->client.ticket : NULL) < 0) {
+    int result = run->is_rude ? tls_client_open_bare(&s->client, run->target)
+                              : tls_client_open(&s->client, run->context, run->target,
+                                                run->does_resume ? s->client.ticket : NULL);
+    if (result < 0) {
         tls_run_fault("cannot open a connection: %s", strerror(errno));
     }
     run->n_open++;
-    s->step = STEP_HANDSHAKE;
+    s->step = run->is_rude ? STEP_HELLO : STEP_HANDSHAKE;
     s->interest = EPOLLOUT;
     struct epoll_event event = {.events = s->interest, .data.ptr = s};
     if (epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, s->client.fd, &event) < 0) {
@@ -188,6 +191,10 @@ static enum tls_io slot_deed(struct tls_run *run, struct slot *s)
     uint8_t byte;
     size_t n;
     switch (s->step) {
+    case STEP_HELLO:
+        return tls_client_say(&s->client, run->hello, run->hello_bytes);
+    case STEP_HEAR:
+        return tls_client_hear(&s->client);
     case STEP_HANDSHAKE:
         return tls_client_handshake(&s->client);
     case STEP_REST:
@@ -272,6 +279,14 @@ static void on_drained(struct tls_run *run, struct slot *s)
 static bool slot_advance(struct tls_run *run, struct slot *s)
 {
     switch (s->step) {
+    case STEP_HELLO:
+        s->step = STEP_HEAR;
+        return true;
+    case STEP_HEAR:
+        samples_add(&run->samples, kit_now_ns() - s->opened_ns);
+        run->done++;
+        slot_close(run, s);
+        return false;
     case STEP_HANDSHAKE:
         on_up(run, s);
         return true;
@@ -411,6 +426,7 @@ void tls_run_open(struct tls_run *run)
     if (run->epoll_fd < 0 || !run->context || !run->slots) {
         tls_run_fault("cannot begin: no memory, or no such cipher: %s", run->cipher);
     }
+    run->hello_bytes = tls_client_hello(run->context, run->target, run->hello);
     for (size_t i = 0; i < run->n_slots; i++) {
         run->slots[i].seed = i;
     }

@@ -17,6 +17,8 @@ struct samples {
 
 enum step {
     STEP_CLOSED,
+    STEP_HELLO, /* says the same hello as all, and no more */
+    STEP_HEAR,  /* leaves when it is answered */
     STEP_HANDSHAKE,
     STEP_REST, /* established, nothing is owed */
     STEP_SEND,
@@ -49,6 +51,7 @@ struct tls_run {
     size_t n_slots;
     uint64_t timeout_ns; /* for each visit, each answer, each pause in bulk */
     bool does_count_losses;
+    bool is_rude;         /* visits end with the answer to their hello */
     uint64_t share_bytes; /* bulk: that each connection brings before its end; else 0 */
 
     /* What is going on; set by the calls below. */
@@ -63,6 +66,8 @@ struct tls_run {
 
     int epoll_fd;
     SSL_CTX *context;
+    uint8_t hello[TLS_HELLO_MOST]; /* of rude visits */
+    size_t hello_bytes;
     struct slot *slots;
     uint64_t looked_ns; /* when deadlines were last looked at */
 };

@@ -35,13 +35,14 @@ static inline void cert_add_extension(X509 *x509, int kind, const char *value)
 
 /*
  * A certificate for a subject, valid from yesterday for so many days (below 1: it is past).
+ * key     taken over
  * names   as "DNS:app.example,IP:127.0.0.1"; NULL makes an authority
  * issuer  NULL: signed by itself
  */
-static inline struct cert cert_new(const char *subject, const char *names, int days,
-                                   const struct cert *issuer)
+static inline struct cert cert_new_with(EVP_PKEY *key, const char *subject, const char *names,
+                                        int days, const struct cert *issuer)
 {
-    struct cert cert = {EVP_EC_gen("P-256"), X509_new()};
+    struct cert cert = {key, X509_new()};
     assert_non_null(cert.key);
     assert_non_null(cert.x509);
     assert_int_equal(X509_set_version(cert.x509, 2), 1);
@@ -61,6 +62,12 @@ static inline struct cert cert_new(const char *subject, const char *names, int d
     assert_true(X509_sign(cert.x509, issuer != NULL ? issuer->key : cert.key, EVP_sha256()) >
                 0);
     return cert;
+}
+
+static inline struct cert cert_new(const char *subject, const char *names, int days,
+                                   const struct cert *issuer)
+{
+    return cert_new_with(EVP_EC_gen("P-256"), subject, names, days, issuer);
 }
 
 /* Adds an extension to a certificate that is there. issuer: NULL: it signs itself */

@@ -217,6 +217,7 @@ static void beat(struct relay_rig *rig)
 void rig_turn(struct relay_rig *rig)
 {
     beat(rig);
+    ration_renew(&rig->relay.ration);
     ev_run(rig->relay.loop, EVRUN_NOWAIT);
     life_bury(&rig->relay);
 }

@@ -189,6 +189,143 @@ static void what_came_with_the_handshake_is_read_first(void **state)
     close_scene(&scene);
 }
 
+/* Shakes hands up to where the server has but its ticket to send. */
+static void reach_ticket(struct scene *scene, int pair[2], struct tls_stream **client,
+                         struct tls_stream **server)
+{
+    open_scene(scene, TLS_ASK_NOTHING);
+    open_pair(pair);
+    *client = tls_stream_connect(scene->trust, "a.example", NULL);
+    *server = tls_stream_accept(scene->server);
+    assert_int_equal(tls_stream_shake(*client, true), TLS_WANTS_READ);
+    assert_true(carry(*client, *server, MOST) > 0);
+    assert_int_equal(tls_stream_shake(*server, true), TLS_WANTS_READ);
+    assert_true(carry(*server, *client, MOST) > 0);
+    assert_int_equal(tls_stream_shake(*client, true), TLS_DONE);
+    assert_false(tls_stream_may_hold(*client)); /* its last word is awaited */
+    assert_true(carry(*client, *server, MOST) > 0);
+    assert_int_equal(tls_stream_shake(*server, true), TLS_DONE);
+    assert_true(tls_stream_may_hold(*server));
+    tls_stream_settle(*client);
+    tls_stream_settle(*server);
+}
+
+static void leave_ticket(struct scene *scene, int pair[2], struct tls_stream *client,
+                         struct tls_stream *server)
+{
+    tls_stream_free(client);
+    tls_stream_free(server);
+    close(pair[0]);
+    close(pair[1]);
+    close_scene(scene);
+}
+
+static void a_ticket_goes_with_the_first_bytes(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    struct tls_stream *client, *server;
+    int pair[2], sent = 0;
+    char got[100];
+    size_t n;
+    reach_ticket(&scene, pair, &client, &server);
+    assert_int_equal(recv(pair[0], &sent, sizeof sent, MSG_PEEK), -1);
+    assert_int_equal(tls_transport.write(pair[1], server, "answer", 6, &n), IO_OK);
+    assert_int_equal(n, 6);
+    assert_int_equal(read_all(pair[0], client, got, sizeof got), 6);
+    assert_memory_equal(got, "answer", 6);
+    SSL_SESSION *session = tls_stream_take_session(client);
+    assert_non_null(session);
+    tls_session_free(session);
+    leave_ticket(&scene, pair, client, server);
+}
+
+static void a_ticket_goes_when_nothing_is_asked(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    struct tls_stream *client, *server;
+    int pair[2];
+    char got[100];
+    size_t n;
+    reach_ticket(&scene, pair, &client, &server);
+    assert_int_equal(tls_transport.read(pair[1], server, got, sizeof got, &n), IO_AGAIN);
+    assert_int_equal(read_all(pair[0], client, got, sizeof got), 0);
+    SSL_SESSION *session = tls_stream_take_session(client);
+    assert_non_null(session);
+    tls_session_free(session);
+    leave_ticket(&scene, pair, client, server);
+}
+
+/* The socket takes the ticket and what is behind it in pieces, or nothing at all for a while. */
+static void a_ticket_that_does_not_fit_loses_nothing(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    static char bytes[1 << 18], got[1 << 18];
+    struct tls_stream *client, *server;
+    int pair[2], least = 1;
+    size_t n = 0, sent = 0, came = 0;
+    reach_ticket(&scene, pair, &client, &server);
+    assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+    while (send(pair[1], "x", 1, MSG_DONTWAIT) == 1)
+        n++;
+    memset(bytes, 'y', sizeof bytes);
+    size_t written = 0;
+    assert_int_equal(tls_transport.write(pair[1], server, bytes, sizeof bytes, &written),
+                     IO_AGAIN);
+    while (n > 0) {
+        ssize_t taken = recv(pair[0], got, n, 0);
+        assert_true(taken > 0);
+        n -= (size_t)taken;
+    }
+    while (came < sizeof bytes) {
+        if (sent < sizeof bytes && tls_transport.write(pair[1], server, bytes + sent,
+                                                       sizeof bytes - sent, &written) == IO_OK)
+            sent += written;
+        came += read_all(pair[0], client, got + came, sizeof got - came);
+    }
+    assert_int_equal(sent, sizeof bytes);
+    assert_memory_equal(got, bytes, sizeof bytes);
+    SSL_SESSION *session = tls_stream_take_session(client);
+    assert_non_null(session);
+    tls_session_free(session);
+    leave_ticket(&scene, pair, client, server);
+}
+
+/* A server whose only key is this one. */
+static bool is_quick_with(const char *group, int bits)
+{
+    EVP_PKEY *key = bits > 0 ? EVP_RSA_gen((unsigned)bits) : EVP_EC_gen(group);
+    struct cert cert = cert_new_with(key, "web", "DNS:web", 9, NULL);
+    static struct shown_text text;
+    struct tickets tickets = {0};
+    struct tls_server_fault fault;
+    shown_text_fill(&text, &cert);
+    const struct tls_server_plan plan = {.service = "web",
+                                         .pairs = &text.pair,
+                                         .n_pairs = 1,
+                                         .ciphers = "",
+                                         .tickets = &tickets,
+                                         .ticket_lifetime_s = 3600};
+    struct tls_server *server = tls_server_new(&plan, &fault);
+    if (server == NULL)
+        fail_msg("%s", fault.reason);
+    bool is_quick = tls_server_is_quick(server);
+    tls_server_free(server);
+    cert_free(&cert);
+    return is_quick;
+}
+
+static void keys_are_quick_or_not(void **state)
+{
+    (void)state;
+    assert_true(is_quick_with("P-256", 0));
+    assert_true(is_quick_with(NULL, 2048));
+    assert_false(is_quick_with("P-384", 0));
+    assert_false(is_quick_with(NULL, 3072));
+}
+
 static void a_session_is_resumed_where_its_key_is_known(void **state)
 {
     (void)state;
@@ -326,6 +463,10 @@ int main(void)
         cmocka_unit_test(two_ends_talk_whatever_the_pieces),
         cmocka_unit_test(an_end_without_a_word_is_a_reset),
         cmocka_unit_test(what_came_with_the_handshake_is_read_first),
+        cmocka_unit_test(a_ticket_goes_with_the_first_bytes),
+        cmocka_unit_test(a_ticket_goes_when_nothing_is_asked),
+        cmocka_unit_test(a_ticket_that_does_not_fit_loses_nothing),
+        cmocka_unit_test(keys_are_quick_or_not),
         cmocka_unit_test(a_session_is_resumed_where_its_key_is_known),
         cmocka_unit_test(names_choose_certificates),
         cmocka_unit_test(who_is_asked_must_show_a_good_one),
