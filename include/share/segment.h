@@ -13,6 +13,7 @@
 #include "share/hosts.h"
 #include "share/labels.h"
 #include "share/live.h"
+#include "share/remembered.h"
 #include "share/services.h"
 #include "share/slates.h"
 #include "share/slots.h"
@@ -31,7 +32,7 @@ enum {
     SEGMENT_LIVE = 131072                           /* open connections a worker */
 };
 
-#define SEGMENT_VERSION 6
+#define SEGMENT_VERSION 7
 
 /* Sizes that the configuration decides, once for the life of the daemon. Zero: as by default. */
 struct segment_sizes {
@@ -92,6 +93,7 @@ struct segment {
     struct live_traffic *live_traffic;                         /* as live */
     struct slate *slates;                                      /* slates[slot] */
     struct label *service_labels, *group_labels, *host_labels; /* by row */
+    struct remembered *remembered;                             /* REMEMBERED_MOST of them */
     struct stick_entry *stick;
     struct source_bucket *sources; /* source_entries / SOURCE_WAYS of them */
 };

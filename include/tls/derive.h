@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes the keys of session tickets from a secret that several nodes share. */
+/* Makes the keys of session tickets from a secret that several nodes share, and others from those. */
 #ifndef TLS_DERIVE_H
 #define TLS_DERIVE_H
 
@@ -21,5 +21,8 @@ int derive_digest(const unsigned char *secret, size_t length, unsigned char out[
  */
 int derive_ticket_key(const unsigned char digest[DERIVE_BYTES], uint64_t span, uint64_t span_ms,
                       struct ticket_key *out);
+
+/* What sessions are sealed with that are remembered by id, as long as the ticket's key is there. The same source. */
+int derive_session_key(const struct ticket_key *ticket, unsigned char out[DERIVE_BYTES]);
 
 #endif

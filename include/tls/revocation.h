@@ -46,6 +46,9 @@ struct revocation *revocation_install(struct ssl_ctx_st *context,
                                       char reason[TLS_REASON_BYTES]);
 void revocation_free(struct revocation *revocation);
 
+/* Whether sessions may be resumed under the context now: no list of it is too old, or that does not matter, or it has none. */
+bool revocation_lets_resume(const struct ssl_ctx_st *context);
+
 /* When the first of the lists is to be renewed, in seconds since 1970. */
 int64_t revocation_renews(const struct revocation *revocation);
 

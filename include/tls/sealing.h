@@ -8,7 +8,7 @@
 struct ssl_ctx_st;
 
 /*
- * Sessions of this context are resumed by tickets alone.
+ * Sessions of this context are resumed by tickets.
  * tickets  outlives the context
  * Returns 0, or -1 when OpenSSL lacks what is needed. Source: RFC 5077, section 4, with AES-256-CBC and HMAC-SHA-256.
  */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "share/remembered.h"
 #include "share/tickets.h"
 #include "tls/client.h"
 #include "tls/pair.h"
@@ -18,7 +19,7 @@ struct ssl_ctx_st;
 /* Whether a client must show a certificate. */
 enum tls_ask { TLS_ASK_NOTHING, TLS_ASK_OPTIONAL, TLS_ASK_REQUIRED };
 
-/* Everything pointed to must outlive tls_server_new alone, but for tickets, which must outlive the server. */
+/* Everything pointed to must outlive tls_server_new alone, but for tickets and what is remembered. */
 struct tls_server_plan {
     const char *service;            /* sessions of one are none of another */
     const struct tls_pair *pairs;   /* the first is for who asks for none of their names */
@@ -35,6 +36,8 @@ struct tls_server_plan {
         revocation;                   /* of clients' certificates; its ca is taken from above */
     const struct tls_staple *staples; /* one a pair; NULL: none are sent */
     const struct tickets *tickets;
+    struct remembered
+        *remembered; /* likewise; NULL: sessions without tickets are not resumed */
     int64_t ticket_lifetime_s;
 };
 

@@ -197,8 +197,8 @@ static bool prepare_tls(struct generation *generation, const struct generation_p
     const struct model *model = generation->model;
     bool is_good = true;
     for (size_t i = 0; i < model->n_services; i++)
-        is_good &= termination_prepare(&generation->services[i], model, place->segment->daemon,
-                                       problems);
+        is_good &=
+            termination_prepare(&generation->services[i], model, place->segment, problems);
     for (size_t i = 0; i < model->n_groups; i++)
         is_good &= origination_prepare(&generation->lines[i], model, problems);
     for (size_t i = 0; i < model->n_services; i++)

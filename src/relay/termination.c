@@ -171,7 +171,7 @@ static void plan_revocation(struct revocation_plan *plan, const struct model_ser
 }
 
 bool termination_prepare(struct service *service, const struct model *model,
-                         struct daemon_row *daemon, struct problems *problems)
+                         const struct segment *segment, struct problems *problems)
 {
     const struct model_service *asked = service->model;
     struct tls_server_fault fault = {.part = TLS_PART_ALL, .reason = "out of memory"};
@@ -186,7 +186,8 @@ bool termination_prepare(struct service *service, const struct model *model,
         .ca_length = asked->client_ca.length,
         .ask = ask_of(asked->client_verify),
         .depth = (int)asked->client_depth,
-        .tickets = &daemon->tickets,
+        .tickets = &segment->daemon->tickets,
+        .remembered = segment->remembered,
         .ticket_lifetime_s = model->global.ticket_rotation_ms / 1000 * (TICKETS_PAST + 1),
     };
     if (!termination_is_wanted(asked))
@@ -194,7 +195,7 @@ bool termination_prepare(struct service *service, const struct model *model,
     struct tls_pair *pairs = list_pairs(asked);
     struct tls_staple *staples = list_staples(asked, model);
     struct tls_list *lists = list_lists(asked, model, &plan.revocation.n_lists);
-    plan_revocation(&plan.revocation, asked, &daemon->wishes);
+    plan_revocation(&plan.revocation, asked, &segment->daemon->wishes);
     plan.pairs = pairs;
     plan.staples = asked->ocsp_stapling ? staples : NULL;
     plan.revocation.lists = lists;

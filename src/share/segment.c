@@ -64,6 +64,7 @@ static size_t lay_out(struct segment *segment, void *base, const struct segment_
         place(base, &at, sizeof *segment->service_labels, SEGMENT_SERVICES);
     segment->group_labels = place(base, &at, sizeof *segment->group_labels, SEGMENT_GROUPS);
     segment->host_labels = place(base, &at, sizeof *segment->host_labels, SEGMENT_HOSTS);
+    segment->remembered = place(base, &at, sizeof *segment->remembered, REMEMBERED_MOST);
     segment->stick = place(base, &at, sizeof *segment->stick, sizes->stick_entries);
     segment->sources =
         place(base, &at, sizeof *segment->sources, sizes->source_entries / SOURCE_WAYS);

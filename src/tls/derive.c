@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes the keys of session tickets from a secret that several nodes share. */
+/* Makes the keys of session tickets from a secret that several nodes share, and others from those. */
 #include "tls/derive.h"
 
 #include <inttypes.h>
@@ -47,4 +47,11 @@ int derive_ticket_key(const unsigned char digest[DERIVE_BYTES], uint64_t span, u
     snprintf(info, sizeof info, "gaidaros ticket key %" PRIu64 " of %" PRIu64 " ms", span,
              span_ms);
     return expand(digest, info, (unsigned char *)out, sizeof *out);
+}
+
+int derive_session_key(const struct ticket_key *ticket, unsigned char out[DERIVE_BYTES])
+{
+    char info[] = "gaidaros sessions by id";
+    _Static_assert(sizeof ticket->cipher == DERIVE_BYTES, "a key is as good as a digest");
+    return expand(ticket->cipher, info, out, DERIVE_BYTES);
 }

@@ -147,6 +147,19 @@ static int on_verdict(int is_good, X509_STORE_CTX *context)
 
 /* ---- sessions ---- */
 
+static bool lets_resume(const struct revocation *revocation)
+{
+    return revocation->is_lenient || revocation->renews_s > (int64_t)time(NULL);
+}
+
+bool revocation_lets_resume(const SSL_CTX *context)
+{
+    int place = atomic_load(&context_place);
+    const struct revocation *revocation =
+        place >= 0 ? SSL_CTX_get_ex_data(context, place) : NULL;
+    return revocation == NULL || lets_resume(revocation);
+}
+
 /* What a session stands on was looked up when it began; lists that have changed since are part of its context's name. */
 static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
                                    size_t name_length, SSL_TICKET_STATUS status, void *argument)
@@ -156,7 +169,7 @@ static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigne
     (void)session;
     (void)name;
     (void)name_length;
-    if (!revocation->is_lenient && revocation->renews_s <= (int64_t)time(NULL))
+    if (!lets_resume(revocation))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     switch (status) {
     case SSL_TICKET_SUCCESS:

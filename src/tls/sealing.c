@@ -64,7 +64,6 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *vector,
 
 int sealing_install(SSL_CTX *context, const struct tickets *tickets)
 {
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     /* OpenSSL keeps the pointer, and gives it back, nothing else. */
     return SSL_CTX_set_app_data(context, (void *)(uintptr_t)tickets) == 1 &&
                    SSL_CTX_set_num_tickets(context, 1) == 1 &&

@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 
 #include "tls/pem.h"
+#include "tls/recall.h"
 #include "tls/sealing.h"
 #include "tls/shown.h"
 
@@ -33,6 +34,7 @@ struct tls_server {
     unsigned protocols_length;
     struct revocation *revocation; /* NULL: nobody asks lists */
     struct stapling *stapling;     /* NULL: nothing is sent with certificates */
+    struct recall recall;
 };
 
 /* ---- certificates ---- */
@@ -269,6 +271,13 @@ static bool name_sessions(SSL_CTX *context, const struct tls_server_plan *plan)
                                                          : SSL_MAX_SID_CTX_LENGTH) == 1;
 }
 
+static bool take_memory(struct tls_server *server, const struct tls_server_plan *plan)
+{
+    server->recall = (struct recall){.table = plan->remembered, .tickets = plan->tickets};
+    SSL_CTX_set_session_cache_mode(server->context, SSL_SESS_CACHE_OFF);
+    return plan->remembered == NULL || recall_install(server->context, &server->recall) == 0;
+}
+
 /* ---- all of it ---- */
 
 static bool set_up(SSL_CTX *context, const struct tls_server_plan *plan)
@@ -297,7 +306,7 @@ struct tls_server *tls_server_new(const struct tls_server_plan *plan,
     if (server == NULL)
         return NULL;
     server->context = SSL_CTX_new(TLS_server_method());
-    if (server->context != NULL && set_up(server->context, plan) &&
+    if (server->context != NULL && set_up(server->context, plan) && take_memory(server, plan) &&
         take_certificates(server, plan, fault) && take_protocols(server, plan) &&
         take_authorities(server->context, plan, fault) && take_lists(server, plan, fault) &&
         take_staples(server, plan) && take_ciphers(server->context, plan, fault))

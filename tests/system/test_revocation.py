@@ -52,6 +52,23 @@ def context_of(folder, name, version=TLS13):
     return trusting(versions=(version, version), chain=(folder / f"{name}.pem", folder / f"{name}.key"))
 
 
+def contexts_of(folder, name):
+    """Two whose sessions can be resumed many times: by a ticket, and by an id."""
+    by_ticket, by_id = context_of(folder, name, TLS12), context_of(folder, name, TLS12)
+    by_id.options |= ssl.OP_NO_TICKET
+    return by_ticket, by_id
+
+
+def begin_sessions(port, contexts):
+    """[(context, session)]"""
+    begun = []
+    for context in contexts:
+        with secure(port, context, "a.example") as client:
+            say(client)
+            begun.append((context, client.session))
+    return begun
+
+
 def enters(folder, port, name, version=TLS13):
     try:
         with secure(port, context_of(folder, name, version), "a.example") as client:
@@ -151,16 +168,16 @@ def test_a_list_is_fetched_and_renewed(daemon, host, people, web):
     wait_entry(folder, port, "late", True, "the list to be there")
     assert web.count("/list") == 1
     assert 0 < expiries(running, "client_crl")["list"] <= 12
-    context = context_of(folder, "late", TLS12)  # whose session can be resumed many times
-    with secure(port, context, "a.example") as staying, secure(port, context_of(folder, "good"), "a.example") as other:
+    sessions = begin_sessions(port, contexts_of(folder, "late"))
+    with secure(port, context_of(folder, "late"), "a.example") as staying, secure(port, context_of(folder, "good"), "a.example") as other:
         say(staying)
-        session = staying.session
-        assert resume(port, context, session)[0]
+        assert all(resume(port, *one)[0] for one in sessions)
         web.pages["/list"] = people.crl(["late"], seconds=3600)
         wait_until(lambda: web.count("/list") >= 2, PATIENCE_S, "the list to be asked for again")
         wait_entry(folder, port, "late", False, "the new list to count")
-        with pytest.raises((ssl.SSLError, ConnectionResetError)):  # J15: a session is no way around
-            resume(port, context, session)
+        for one in sessions:  # J15: a session is no way around
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                resume(port, *one)
         say(staying)  # who is in stays in
         say(other)
         assert enters(folder, port, "good")
@@ -212,19 +229,17 @@ def test_what_no_fresh_list_covers(daemon, host, people, web, policy):
     web.pages["/list"] = people.crl(["bad"], seconds=8)
     wait_entry(folder, port, "bad", False, "the list to be there")
     wait_entry(folder, port, "good", True, "the list to be there for good")
-    context = context_of(folder, "good", TLS12)
-    with secure(port, context, "a.example") as client:
-        say(client)
-        session = client.session
+    sessions = begin_sessions(port, contexts_of(folder, "good"))
     del web.pages["/list"]
     time.sleep(9)  # the list's own time: nothing else brings its end nearer
     assert enters(folder, port, "good") == (policy == "lenient")
     assert not enters(folder, port, "bad")
-    if policy == "strict":
-        with pytest.raises((ssl.SSLError, ConnectionResetError)):
-            resume(port, context, session)
-    else:
-        assert resume(port, context, session)[0]
+    for one in sessions:
+        if policy == "strict":
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                resume(port, *one)
+        else:
+            assert resume(port, *one)[0]
     web.pages["/list"] = people.crl()
     wait_entry(folder, port, "bad", True, "a new list to be fetched")
     running.allow_errors("TLS handshake|cannot be renewed|should have been renewed")

@@ -408,10 +408,12 @@ def handshakes(running):
     return {result: int(count) for result, count in found}
 
 
-def test_who_left_before_his_turn_costs_nothing(daemon, host, authority):
-    """Clients that are gone when the worker comes to their hellos: next to none of them is computed."""
+@pytest.mark.parametrize("kind", ["ec", "slow"])
+def test_who_left_before_his_turn_costs_nothing(daemon, host, authority, kind):
+    """Clients that are gone when the worker comes to their hellos: next to none of them is computed, on its loop or beside it."""
     port, n = free_port(), 300
-    running = daemon(config(port, [host("one")], ["one.pem"], glob="stuck_timeout = 30s\nadopt_timeout = 20s\n"), workers=1)
+    make_certificate(authority, "key", "ca", alt="DNS:a.example", kind=kind)
+    running = daemon(config(port, [host("one")], ["key.pem"], glob="stuck_timeout = 30s\nadopt_timeout = 20s\n"), workers=1)
     with secure(port, name="a.example") as steady:
         say(steady)
         hello, pid = hello_bytes(), running.worker_pids()[0]
@@ -439,17 +441,19 @@ def resume(port, context, session, name="a.example"):
         return reused, client.session
 
 
-@BOTH
-def test_sessions_resume_on_every_worker(daemon, host, authority, version):
-    """J6: over workers, a reload, and the death of the one that gave the ticket."""
+@pytest.mark.parametrize("version, by_id", [(TLS12, False), (TLS13, False), (TLS12, True)], ids=["1.2", "1.3", "1.2-id"])
+def test_sessions_resume_on_every_worker(daemon, host, authority, version, by_id):
+    """J6: over workers, a reload, and the death of the one that gave the ticket, or that the session is with."""
     port = free_port()
     text = config(port, [host("one")], ["one.pem"])
     running = daemon(text, workers=4)
     context = trusting(versions=(version, version))
+    if by_id:
+        context.options |= ssl.OP_NO_TICKET
     with secure(port, context, "a.example") as client:
         say(client)
         session = client.session
-    assert session.has_ticket
+    assert session.has_ticket != by_id
     tries = 100 if SAN else 1000
     n = 0
     for _ in range(tries):
@@ -539,8 +543,8 @@ def test_depth_of_clients_chains(daemon, host, authority):
     running.allow_errors("TLS handshake")
 
 
-@BOTH
-def test_a_session_is_none_of_another_service(daemon, host, authority, version):
+@pytest.mark.parametrize("version, by_id", [(TLS12, False), (TLS13, False), (TLS12, True)], ids=["1.2", "1.3", "1.2-id"])
+def test_a_session_is_none_of_another_service(daemon, host, authority, version, by_id):
     """J12: who has shown no certificate does not enter where one is required."""
     ports = free_port(), free_port()
     one = host("one")
@@ -549,6 +553,8 @@ def test_a_session_is_none_of_another_service(daemon, host, authority, version):
         "client_verify = required\n")
     running = daemon(text, workers=2)
     context = trusting(versions=(version, version))
+    if by_id:
+        context.options |= ssl.OP_NO_TICKET
     with secure(ports[0], context, "a.example") as client:
         say(client)
         session = client.session

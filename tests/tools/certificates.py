@@ -18,12 +18,13 @@ def openssl(*words):
 def make_certificate(folder, name, ca=None, *, days=10, alt="DNS:app.example", kind="ec", more=(), subject=None):
     """NAME.pem and NAME.key; signed by ca, or an authority without one.
 
-    kind  ec, rsa, or made: NAME.key is there
+    kind  ec, slow (to sign with), rsa, or made: NAME.key is there
     more  further lines of extensions
     subject  else /CN=NAME
     """
     key, pem, request = folder / f"{name}.key", folder / f"{name}.pem", folder / f"{name}.csr"
     form = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key],
+            "slow": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-keyout", key],
             "rsa": ["-newkey", "rsa:2048", "-nodes", "-keyout", key], "made": ["-new", "-key", key]}[kind]
     openssl("req", *form, "-subj", subject or f"/CN={name}", "-utf8",
             *(["-x509", "-days", days, "-out", pem] if ca is None else ["-out", request]))

@@ -16,6 +16,7 @@ struct scene {
     unsigned char ca[MOST];
     size_t ca_length;
     struct tickets tickets;
+    struct remembered *remembered;
     struct tls_server *server;
     struct tls_trust *trust;
 };
@@ -38,6 +39,8 @@ static void open_scene(struct scene *scene, enum tls_ask ask)
     add_text(&scene->texts[1], "second", "DNS:b.example,DNS:*.c.example", &scene->authority);
     add_text(&scene->texts[2], "client", "DNS:client", &scene->authority);
     assert_int_equal(tickets_rotate(&scene->tickets, NULL, 1), 0);
+    scene->remembered = calloc(REMEMBERED_MOST, sizeof *scene->remembered);
+    assert_non_null(scene->remembered);
     const struct tls_pair pairs[] = {scene->texts[0].pair, scene->texts[1].pair};
     const struct tls_server_plan plan = {.service = "web",
                                          .pairs = pairs,
@@ -48,6 +51,7 @@ static void open_scene(struct scene *scene, enum tls_ask ask)
                                          .ask = ask,
                                          .depth = 3,
                                          .tickets = &scene->tickets,
+                                         .remembered = scene->remembered,
                                          .ticket_lifetime_s = 3600};
     scene->server = tls_server_new(&plan, &fault);
     if (scene->server == NULL)
@@ -60,6 +64,7 @@ static void open_scene(struct scene *scene, enum tls_ask ask)
 static void close_scene(struct scene *scene)
 {
     tls_server_free(scene->server);
+    free(scene->remembered);
     tls_trust_free(scene->trust);
     cert_free(&scene->authority);
     assert_int_equal(ERR_peek_error(), 0);
@@ -367,6 +372,72 @@ static void a_session_is_resumed_where_its_key_is_known(void **state)
     close_scene(&scene);
 }
 
+/* Whether the session, NULL: none, was resumed; its own in its place. */
+static bool resumes(struct scene *scene, SSL_SESSION **session)
+{
+    struct tls_facts facts;
+    struct tls_stream *client = tls_stream_connect(scene->trust, "a.example", *session);
+    struct tls_stream *server = tls_stream_accept(scene->server);
+    assert_int_equal(shake_both(client, server, MOST), TLS_DONE);
+    tls_stream_tell(server, &facts);
+    SSL_SESSION *given = tls_stream_take_session(client);
+    if (given != NULL) {
+        tls_session_free(*session);
+        *session = given;
+    }
+    tls_stream_free(client);
+    tls_stream_free(server);
+    return facts.is_resumed;
+}
+
+static void without_tickets_a_session_is_resumed_by_id(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    SSL_SESSION *session = NULL;
+    open_scene(&scene, TLS_ASK_NOTHING);
+    SSL_CTX *context = tls_trust_context(scene.trust);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    assert_int_equal(SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION), 1);
+    assert_false(resumes(&scene, &session));
+    assert_non_null(session);
+    assert_int_equal(SSL_SESSION_has_ticket(session), 0);
+    assert_true(resumes(&scene, &session));
+    assert_true(resumes(&scene, &session));
+    /* As long as a ticket would open, and no longer. */
+    for (int i = 0; i < TICKETS_PAST; i++) {
+        assert_int_equal(tickets_rotate(&scene.tickets, NULL, 2), 0);
+        assert_true(resumes(&scene, &session));
+    }
+    assert_int_equal(tickets_rotate(&scene.tickets, NULL, 2), 0);
+    assert_false(resumes(&scene, &session));
+    assert_true(resumes(&scene, &session));
+    /* What somebody has written there opens nothing. */
+    for (size_t i = 0; i < REMEMBERED_MOST; i++)
+        if (atomic_load(&scene.remembered[i].length) > 0)
+            atomic_fetch_xor(&scene.remembered[i].words[8], 1);
+    assert_false(resumes(&scene, &session));
+    tls_session_free(session);
+    close_scene(&scene);
+}
+
+static void who_takes_tickets_is_not_remembered(void **state)
+{
+    (void)state;
+    const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (int i = 0; i < 2; i++) {
+        static struct scene scene;
+        SSL_SESSION *session = NULL;
+        open_scene(&scene, TLS_ASK_NOTHING);
+        SSL_CTX_set_max_proto_version(tls_trust_context(scene.trust), versions[i]);
+        (void)resumes(&scene, &session);
+        for (size_t place = 0; place < REMEMBERED_MOST; place++)
+            assert_int_equal(atomic_load(&scene.remembered[place].length), 0);
+        tls_session_free(session);
+        close_scene(&scene);
+    }
+}
+
 static void names_choose_certificates(void **state)
 {
     (void)state;
@@ -468,6 +539,8 @@ int main(void)
         cmocka_unit_test(a_ticket_that_does_not_fit_loses_nothing),
         cmocka_unit_test(keys_are_quick_or_not),
         cmocka_unit_test(a_session_is_resumed_where_its_key_is_known),
+        cmocka_unit_test(without_tickets_a_session_is_resumed_by_id),
+        cmocka_unit_test(who_takes_tickets_is_not_remembered),
         cmocka_unit_test(names_choose_certificates),
         cmocka_unit_test(who_is_asked_must_show_a_good_one),
         cmocka_unit_test(bad_parts_are_named),
