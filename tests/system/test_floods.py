@@ -231,3 +231,22 @@ def test_handshakes_beyond_capacity_cost_no_goodput(daemon, host, folder):
     assert requests["n"] >= 0.9 * FLOOD_S / GAP_S * PARALLEL, flood
     assert requests["p99_us"] / 1e6 < LINE / before / 2, flood  # of the time that the whole line of handshakes takes
     assert running.worker_pids() == [worker]
+
+
+@pytest.mark.alone
+def test_hellos_that_cost_nothing_hold_nobody_up(daemon, host, folder):
+    """Each is answered, and who is in waits for a few of them at most: a turn of the loop has a ration for those who come."""
+    port, one = free_port(), host("one")
+    make_certificate(folder, "one", alt="DNS:a.example")
+    running = daemon(f"[service web]\nlisten = 127.0.0.1:{port} tls\ngroup = main\ncertificate = ../one.pem\n"
+                     f"[group main]\ncheck = none\nhost = one {one.address}\n", workers=1)
+    (worker,) = running.worker_pids()
+    _, before, _ = goodput(worker, "full", port, count=1000)
+    flood = tlsload("flood", port, rate=int(before), seconds=3, gap=int(GAP_S * 1e6), rude=1)
+    requests = flood["request"]
+    print(f"{before:.0f} visits/s; at as many hellos p99 of {requests['n']} requests {requests['p99_us'] / 1e3:.1f} ms")
+    assert flood["done"] == flood["asked"], flood
+    assert requests["n"] >= 0.9 * 3 / GAP_S * PARALLEL, flood
+    assert requests["p99_us"] < 100e3, flood  # alone it is one or two milliseconds
+    assert running.worker_pids() == [worker]
+    running.allow_errors("TLS handshake")

@@ -3,15 +3,17 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
 
-from certificates import join, make_certificate
+from certificates import join, make_certificate, openssl
 from command import gaidaros
 from harness import SAN, free_port, rss_bytes, wait_until
 from revocations import Revoker, Web
@@ -423,6 +425,58 @@ def test_a_staple_is_never_that_of_another_certificate(daemon, host, stapled, we
     running.signal(signal.SIGHUP)
     wait_until(lambda: status_of(folder, port) == "good", PATIENCE_S, "the staple of the last certificate")
     assert running.running()["generation"] > generation
+    running.allow_errors("cannot be renewed")
+
+
+def serials_of(folder, port):
+    """Of the certificate that is shown, and of the one that its staple is about; None: there is no staple."""
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "a.example", "-status", "-CAfile",
+                           folder / "ca.pem"], input=b"", capture_output=True, timeout=60, check=False)
+    text = done.stdout.decode("utf-8", "replace")
+    # The responder's own stands before it.
+    shown = re.search(r"^Server certificate\n(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----)", text, re.S | re.M)
+    assert shown, text[:2000] + done.stderr.decode("utf-8", "replace")
+    said = subprocess.run(["openssl", "x509", "-noout", "-serial"], input=shown[1], capture_output=True, text=True, timeout=60,
+                          check=True)
+    about = re.search(r"Serial Number: (\w+)", text)
+    return said.stdout.strip().split("=")[1], about and about[1]
+
+
+def test_a_thousand_replacements_under_load(daemon, host, stapled, web):
+    """J16: two certificates take turns on disk, with reloads in between: each client gets either with its own staple or with none."""
+    folder = stapled.folder
+    for name in ("ann", "ben"):
+        make_certificate(folder, name, "ca", alt="DNS:a.example", more=[f"authorityInfoAccess=OCSP;URI:{web.url('/ocsp')}"])
+        join(folder / f"{name}.both", folder / f"{name}.pem", folder / "ca.pem", folder / f"{name}.key")
+        os.chmod(folder / f"{name}.both", 0o600)
+    stapled.know("ann", "ben")
+    web.pages["/ocsp"] = stapled.answer
+    shutil.copy(folder / "ben.both", folder / "web.pem")
+    port, seen, is_over = free_port(), [], threading.Event()
+    running = daemon(config(port, [host("one")], ["web.pem"], "ocsp_stapling = yes\n", glob=cache(folder)), workers=2)
+    workers = running.worker_pids()
+
+    def visit():
+        while not is_over.is_set():
+            seen.append(serials_of(folder, port))
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        for n in range(100 if SAN else 1000):
+            shutil.copy(folder / f"{('ann', 'ben')[n % 2]}.both", folder / "next.pem")
+            os.rename(folder / "next.pem", folder / "web.pem")
+            if n % 50 == 49:
+                running.signal(signal.SIGHUP)
+            time.sleep(0.005)  # the pace of the replacements
+    finally:
+        is_over.set()
+        visitor.join()
+    last = openssl("x509", "-in", folder / "ben.pem", "-noout", "-serial").strip().split("=")[1]
+    wait_until(lambda: serials_of(folder, port) == (last, last), PATIENCE_S, "the staple of the last certificate")
+    wrong = [pair for pair in seen if pair[1] not in (None, pair[0])]
+    assert len(seen) > (3 if SAN else 20) and not wrong, (len(seen), wrong)
+    assert running.worker_pids() == workers
     running.allow_errors("cannot be renewed")
 
 
