@@ -154,7 +154,7 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *watch, int revents
 
     (void)loop;
     (void)revents;
-    for (int i = 0; i < ACCEPT_BATCH && ration_begin(ration); i++) {
+    for (int i = 0; i < ACCEPT_BATCH && ration_admit(ration, i == 0); i++) {
         profile_enter(&accepts->relay->profile, PROFILE_ACCEPT);
         if (accepts->relay->n_open >= accepts->most_open) {
             accepts->is_full = true;

@@ -238,20 +238,25 @@ static void one_turn_takes_no_more_than_a_batch(void **state)
     close_fixture(&f);
 }
 
-static void a_turn_that_has_spent_its_ration_takes_nobody(void **state)
+static void a_turn_that_has_spent_its_ration_takes_one(void **state)
 {
     struct fixture f;
+    int clients[3];
 
     (void)state;
     open_fixture(&f, one_service, MOST);
     add(&f, 0, RIG_SLOT);
-    int client = connect_to(&f.addresses[0]);
+    for (int i = 0; i < 3; i++)
+        clients[i] = connect_to(&f.addresses[0]);
     accepts_commit(&f.accepts, f.rig.generation);
     f.rig.relay.ration.spent_ns = RATION_NS;
     ev_run(f.rig.relay.loop, EVRUN_NOWAIT);
-    assert_int_equal(accepted(&f), 0);
-    run_until_accepted(&f, 1);
-    close(client);
+    assert_int_equal(accepted(&f), 1);
+    f.rig.relay.ration.puts_off = true;
+    rig_turn(&f.rig);
+    assert_int_equal(accepted(&f), 2);
+    run_until_accepted(&f, 3);
+    close_all(clients, 3);
     close_fixture(&f);
 }
 
@@ -529,7 +534,7 @@ int main(void)
         cmocka_unit_test(listener_out_of_the_configuration_goes_on_as_it_was),
         cmocka_unit_test(adopted_socket_of_a_leaving_address_is_served_as_our_own),
         cmocka_unit_test(one_turn_takes_no_more_than_a_batch),
-        cmocka_unit_test(a_turn_that_has_spent_its_ration_takes_nobody),
+        cmocka_unit_test(a_turn_that_has_spent_its_ration_takes_one),
         cmocka_unit_test(full_worker_leaves_clients_waiting),
         cmocka_unit_test(end_of_a_connection_makes_room),
         cmocka_unit_test(raised_limit_makes_room),

@@ -55,12 +55,38 @@ static void what_is_done_in_between_costs_nothing(void **state)
     assert_true(clock_now_ns() - before_ns >= 2 * RATION_NS);
 }
 
+static void each_listener_has_one(void **state)
+{
+    (void)state;
+    struct ration ration = {.spent_ns = RATION_NS};
+    assert_true(ration_admit(&ration, true));
+    assert_false(ration_admit(&ration, false));
+    assert_true(ration_admit(&ration, true));
+    ration_renew(&ration);
+    assert_true(ration_admit(&ration, false));
+}
+
+static void who_was_put_off_goes_before_who_comes(void **state)
+{
+    (void)state;
+    struct ration ration = {.spent_ns = RATION_NS};
+    assert_false(ration_begin(&ration));
+    ration_renew(&ration);
+    assert_true(ration_admit(&ration, true));
+    assert_false(ration_admit(&ration, false));
+    assert_true(ration_begin(&ration));
+    ration_renew(&ration); /* nobody was, this time */
+    assert_true(ration_admit(&ration, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_turn_may_always_begin),
         cmocka_unit_test(pieces_add_up),
         cmocka_unit_test(what_is_done_in_between_costs_nothing),
+        cmocka_unit_test(each_listener_has_one),
+        cmocka_unit_test(who_was_put_off_goes_before_who_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
