@@ -64,7 +64,7 @@ enum tls_step tls_stream_shake(struct tls_stream *stream, bool may_compute);
  */
 bool tls_stream_is_light(const struct tls_stream *stream);
 
-/* After TLS_COMPUTES: whether all that may be asked of the private key is a matter of some hundred microseconds. */
+/* Whether the next step, which is not light, takes some hundred microseconds at most: it has no certificate to verify, and a quick key. */
 bool tls_stream_is_quick(const struct tls_stream *stream);
 
 /* What is to be sent, *length bytes; valid until the next call. The first so many were sent: */

@@ -221,30 +221,23 @@ static bool has_left(const struct shake *shake)
 }
 
 /*
- * How long it takes to verify certificates is for the other side to say: that is always done by another thread. What our
+ * How it is shared out. How long it takes to verify certificates is for the other side to say: that is always done by another thread. What our
  * private key takes is known, and where it is little the loop does it itself, within its ration: where every core has a
  * worker, the thread has no other to run on; switching to it and back costs a seventh of a handshake, and once it has the
  * core it keeps the loop waiting for a tick of the scheduler.
  */
-static enum shake_verdict use_key(struct shake *shake)
-{
-    if (!tls_stream_is_quick(shake->stream))
-        return hand_out(shake) ? SHAKE_MORE : SHAKE_REFUSED;
-    shake->is_in_vain = has_left(shake);
-    if (shake->is_in_vain)
-        return SHAKE_FAILED;
-    shake->step = tls_stream_shake(shake->stream, true);
-    return SHAKE_DONE;
-}
-
 static enum shake_verdict run_next(struct shake *shake)
 {
+    bool is_key = shake->step == TLS_COMPUTES;
+    bool is_light = !is_key && tls_stream_is_light(shake->stream);
+
     shake->begins = false;
-    if (shake->step == TLS_COMPUTES)
-        return use_key(shake);
-    if (!tls_stream_is_light(shake->stream))
+    if (!is_light && !tls_stream_is_quick(shake->stream))
         return hand_out(shake) ? SHAKE_MORE : SHAKE_REFUSED;
-    shake->step = tls_stream_shake(shake->stream, false);
+    shake->is_in_vain = is_key && has_left(shake);
+    if (shake->is_in_vain)
+        return SHAKE_FAILED;
+    shake->step = tls_stream_shake(shake->stream, !is_light);
     return SHAKE_DONE;
 }
 

@@ -356,7 +356,9 @@ bool tls_stream_is_light(const struct tls_stream *stream)
 
 bool tls_stream_is_quick(const struct tls_stream *stream)
 {
-    return tls_server_is_quick(stream->server);
+    /* Clients show their certificates after our own. */
+    bool verifies = stream->may_compute && SSL_get_verify_mode(stream->ssl) != SSL_VERIFY_NONE;
+    return stream->server != NULL && !verifies && tls_server_is_quick(stream->server);
 }
 
 const unsigned char *tls_stream_answer(const struct tls_stream *stream, size_t *length)

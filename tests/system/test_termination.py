@@ -423,7 +423,7 @@ def test_who_left_before_his_turn_costs_nothing(daemon, host, authority, kind):
             client.sendall(hello)
             client.shutdown(socket.SHUT_WR)
         running.signal(signal.SIGCONT, pid)
-        wait_until(lambda: running.service()["connections"] == 1, what="all to be over")
+        wait_until(lambda: sum(running.service()["errors"].values()) == n, what="all to be over")
         for client in clients:
             client.close()
         say(steady)
