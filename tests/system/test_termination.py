@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import ssl
@@ -431,6 +432,53 @@ def test_who_left_before_his_turn_costs_nothing(daemon, host, authority, kind):
     assert counts["full"] == 1 and counts["resumed"] == 0, counts
     assert counts["abandoned"] >= n // 2, counts
     running.allow_errors("TLS handshake")
+
+
+def test_a_ticket_goes_with_the_answer(daemon, authority):
+    """Who has asked for something gets his ticket in one piece with what comes first; who has not gets it at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = free_port()
+        daemon(config(port, [], ["one.pem"], group=f"host = one 127.0.0.1:{listener.getsockname()[1]}\n"), workers=1)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = trusting().wrap_bio(incoming, outgoing, server_hostname="a.example")
+        with connect(f"127.0.0.1:{port}") as plain:
+            plain.settimeout(30)
+            with pytest.raises(ssl.SSLWantReadError):
+                client.do_handshake()
+            plain.sendall(outgoing.read())
+            while True:
+                incoming.write(plain.recv(65536))
+                try:
+                    client.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    pass
+            client.write(b"question")
+            plain.sendall(outgoing.read())  # in one piece with the end of the handshake
+            at_host, _ = listener.accept()
+            at_host.settimeout(30)
+            assert at_host.recv(100) == b"question"
+            # What had been sent before the host was asked would be here.
+            assert not select.select([plain], [], [], 0)[0]
+            assert not client.session or not client.session.has_ticket
+            at_host.sendall(b"answer")
+            at_host.close()
+            got = b""
+            while not got:
+                incoming.write(plain.recv(65536))
+                try:
+                    got = client.read(100)
+                except ssl.SSLWantReadError:
+                    pass
+            assert got == b"answer" and client.session.has_ticket
+        with secure(port, trusting(), "a.example") as silent:
+            at_host, _ = listener.accept()
+            assert select.select([silent], [], [], 30)[0], "no ticket came"
+            silent.setblocking(False)
+            with pytest.raises(ssl.SSLWantReadError):
+                silent.recv(1)
+            assert silent.session.has_ticket
+            at_host.close()
 
 
 def resume(port, context, session, name="a.example"):

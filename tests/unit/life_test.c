@@ -82,6 +82,37 @@ static void first_end_closes_both_where_half_close_is_off(void **state)
     rig_scene_close(&scene);
 }
 
+static void who_comes_in_waits_for_the_next_turn_and_nobody_else(void **state)
+{
+    struct rig_scene scene;
+
+    (void)state;
+    rig_scene_open(&scene, "o",
+                   "route = sni a.example main\n"); /* so that clients are listened to first */
+    int inside = rig_client(&scene.rig, "one");
+    int host = rig_scene_accept(&scene, 0);
+    rig_expect(&scene.rig, host, "one");
+    int coming = rig_client(&scene.rig, NULL);
+    assert_int_equal(rig_newest(&scene.rig)->phase, PHASE_HELLO);
+    rig_say(inside, "two");
+    rig_say(coming, "three");
+    assert_true(is_ready(rig_newest(&scene.rig)->client.watch.fd, POLLIN, PATIENCE_MS));
+    scene.rig.relay.ration.spent_ns = RATION_NS;
+    ev_run(scene.rig.relay.loop, EVRUN_NOWAIT);
+    assert_int_equal(rig_newest(&scene.rig)->phase, PHASE_HELLO);
+    assert_true(scene.rig.relay.ration.puts_off);
+    assert_true(is_ready(host, POLLIN, PATIENCE_MS));
+    rig_expect(&scene.rig, host, "two"); /* with the next turn */
+    int other = rig_scene_accept(&scene, 0);
+    rig_expect(&scene.rig, other, "three");
+    close(inside);
+    close(coming);
+    close(host);
+    close(other);
+    rig_run_until_open(&scene.rig, 0);
+    rig_scene_close(&scene);
+}
+
 /* ---- resets ---- */
 
 static void reset_by_client_resets_the_host(void **state)
@@ -329,6 +360,7 @@ int main(void)
         cmocka_unit_test(each_side_may_end_while_the_other_speaks),
         cmocka_unit_test(host_may_end_first),
         cmocka_unit_test(first_end_closes_both_where_half_close_is_off),
+        cmocka_unit_test(who_comes_in_waits_for_the_next_turn_and_nobody_else),
         cmocka_unit_test(reset_by_client_resets_the_host),
         cmocka_unit_test(reset_by_host_resets_the_client),
         cmocka_unit_test(all_that_a_host_said_comes_before_its_reset),
