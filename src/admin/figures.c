@@ -380,7 +380,7 @@ static const struct figure figures[] = {
     {"service_bytes_total", "counter", "Bytes moved; in is what clients sent.", OF_SERVICE, service_bytes},
     {"service_errors_total", "counter", "Connections that ended otherwise than ok, by the status of the access log.", OF_SERVICE, service_errors},
 
-    {"service_tls_handshakes_total", "counter", "TLS handshakes with clients: full, resumed by a ticket, abandoned since the client left before it was their turn, or refused since its certificate is revoked or no fresh list covers it; all that failed are errors, too.", OF_SERVICE, service_handshakes},
+    {"service_tls_handshakes_total", "counter", "TLS handshakes with clients: full, resumed by a ticket or an id, abandoned since the client left before it was their turn, or refused since its certificate is revoked or no fresh list covers it; all that failed are errors, too.", OF_SERVICE, service_handshakes},
     {"service_group", "gauge", "1 for each group of the service; role tells what it is there for. Figures of a group that services share name the first of them.", OF_SERVICE, service_groups},
 
     {"group_usable_hosts", "gauge", "Hosts that may get new connections.", OF_GROUP, group_usable},
