@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The value that says where a list of revoked certificates comes from. */
+/* The values that say where it is known from whether certificates were revoked. */
 #ifndef CONF_CRLS_H
 #define CONF_CRLS_H
 
@@ -10,5 +10,8 @@
 
 /* A file, an http:// URL, or the word auto; an element is a struct model_crl. */
 extern const struct value_kind value_crl;
+
+/* The words no and auto, or an http:// URL; the field is a struct model_responder. */
+extern const struct value_kind value_responder;
 
 #endif

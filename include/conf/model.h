@@ -37,6 +37,8 @@ enum tls_least { TLS_LEAST_1_2, TLS_LEAST_1_3 };
 enum client_verify { CLIENT_VERIFY_NONE, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_REQUIRED };
 enum crl_source { CRL_FILE, CRL_URL, CRL_AUTO };
 enum crl_policy { CRL_STRICT, CRL_LENIENT };
+enum ocsp_source { OCSP_NO, OCSP_AUTO, OCSP_URL };
+enum ocsp_policy { OCSP_STRICT, OCSP_LENIENT };
 enum host_tls { HOST_TLS_NO, HOST_TLS_YES, HOST_TLS_VERIFY };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_CLOSE };
 enum check_kind { CHECK_NONE, CHECK_TCP, CHECK_TLS, CHECK_HTTP, CHECK_TALK };
@@ -138,6 +140,12 @@ struct model_crl {
     enum crl_source source;
     const char *text;       /* the path, the URL, "auto" */
     struct model_file file; /* CRL_FILE */
+};
+
+/* client_ocsp: who is asked about clients' certificates. */
+struct model_responder {
+    enum ocsp_source source;
+    const char *text; /* "no", "auto", the URL */
 };
 
 /* tls_alpn */
@@ -283,6 +291,9 @@ struct model_service {
     struct model_crl *crls;
     size_t n_crls; /* 0 = nobody asks whether a certificate was revoked */
     enum crl_policy crl_policy;
+    struct model_responder client_ocsp;
+    enum ocsp_policy ocsp_policy;
+    int64_t ocsp_timeout_ms, ocsp_cache_ms;
     bool ocsp_stapling;
     struct origin origin;
 };

@@ -12,6 +12,7 @@
 #include "admin/server.h"
 #include "base/task.h"
 #include "conf/bundle.h"
+#include "director/asker.h"
 #include "director/auditor.h"
 #include "director/checks.h"
 #include "director/inquiry.h"
@@ -42,7 +43,7 @@ struct director {
     struct received received;
     struct segment segment;
     bool has_segment;
-    struct bells bells; /* of the workers */
+    struct bells bells; /* of the workers, and the own one */
     struct task_threads *tasks;
     struct server *server;
     struct resolver *resolver;
@@ -58,6 +59,7 @@ struct director {
     struct auditor auditor;
     struct ticketing ticketing;
     struct renewal *renewal;
+    struct asker *asker;
     uint64_t flushed_ns, counted_ns;
     struct ev_io on_channel, on_tasks;
     struct ev_timer tick, beat;

@@ -66,7 +66,7 @@ struct children {
     void *context;
     bool is_stopping;   /* nobody is replaced any more */
     uint64_t alert_ns;  /* when an error line about a failed start was written last */
-    struct bells bells; /* one for each slot that ever was in use */
+    struct bells bells; /* the director's, and one for each slot that ever was in use */
     struct child places[CHILD_PLACES];
     struct received received;
 };
@@ -87,8 +87,8 @@ void child_tell(struct child *child, enum message_kind kind, uint64_t generation
 void child_send(struct child *child, const struct message *message, const void *payload,
                 size_t length, const int *fds, int n_fds);
 
-/* Lends it the bells of these n slots, without those that have none. */
-void child_lend_bells(struct child *child, uint32_t first_slot, uint32_t n);
+/* Lends it n bells from this one on, without those that are not there. */
+void child_lend_bells(struct child *child, uint32_t first, uint32_t n);
 
 /* It acts on its first configuration: from now on its death means a replacement at once. */
 void child_is_up(struct child *child);

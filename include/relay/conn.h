@@ -21,6 +21,7 @@
 #include "share/live.h"
 #include "share/outcome.h"
 
+struct asking;
 struct entrance;
 struct generation;
 struct proxied;
@@ -66,6 +67,7 @@ struct conn {
     char *subject; /* of the certificate that the client has shown; owned, or NULL */
     struct shake
         *shake; /* a TLS handshake at one of its ends; NULL when there is none, or it is over */
+    struct asking *asking;   /* PHASE_OCSP: what a responder is asked; or NULL */
     struct proxied *proxied; /* what a PROXY header told, to be passed on; or NULL */
     struct way *
         way; /* to the group whose host is sought or used; set when it is over before that, too */
@@ -166,7 +168,9 @@ struct relay {
     struct list_node busy_lines;
     struct shakes shakes;
     struct ration ration;
-    struct list_node past; /* see relay/past; made by the first */
+    struct list_node past;    /* see relay/past; made by the first */
+    struct list_node askings; /* see relay/ocsp; made by the first */
+    uint64_t seen_standings;  /* daemon_row.standings at the last look at them */
     void (*on_shaken)(
         struct conn *c); /* another thread is through with a step of its handshake */
     struct list_node

@@ -4,6 +4,7 @@
 #define RELAY_EARLY_H
 
 #include "relay/conn.h"
+#include "relay/refusal.h"
 
 enum early_verdict { EARLY_GOING, EARLY_RESET, EARLY_NO_MEMORY };
 
@@ -17,6 +18,9 @@ enum early_verdict early_take(struct conn *c, size_t *length_out);
 
 /* Reads what the client sends; it waits in client.wait until a host takes it. */
 enum early_verdict early_read(struct conn *c);
+
+/* The same in an opening: OPENING_DONE when nothing speaks against going on, OPENING_LEFT or OPENING_LIMITED. */
+enum opening_verdict early_hear(struct conn *c);
 
 /* Keeps bytes that the client has sent until a host takes them; false when memory is out. */
 bool early_keep(struct conn *c, const void *bytes, size_t length);

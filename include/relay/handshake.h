@@ -15,6 +15,9 @@ enum opening_verdict handshake_step(struct conn *c);
 /* After on_shaken: what has become of it, as handshake_step. */
 enum opening_verdict handshake_take(struct conn *c);
 
+/* The client has entered by it: counts it. */
+void handshake_count(const struct conn *c);
+
 /* The connection ends: gives the handshake up. Who left before it was his turn is counted. */
 void handshake_drop(struct conn *c);
 

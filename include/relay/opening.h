@@ -33,17 +33,20 @@ enum phase opening_next(const struct conn *c, enum phase over);
  * Goes on with the phase that the connection is in.
  * PHASE_PROXY: reads the header (net/proxyproto), to the byte; the client has the address that it names, and enters as
  * that. The header counts in no figure of bytes.
- * PHASE_STARTTLS: see relay/negotiate. PHASE_HANDSHAKE: see relay/handshake.
+ * PHASE_STARTTLS: see relay/negotiate. PHASE_HANDSHAKE: see relay/handshake. PHASE_OCSP: see relay/ocsp.
  * PHASE_HELLO: reads until what a TLS client says first is whole, or it is none; all of it stays in client.wait, and counts
  * as the client's. What it names is kept in sni; then the first route that fits has its way.
  */
 enum opening_verdict opening_step(struct conn *c);
 
-/* When the opening must be over, whatever comes until then. */
+/* Watches the client for what goes on with the phase, after OPENING_MORE. */
+void opening_watch(struct conn *c);
+
+/* When the phase must be over, whatever comes until then. */
 uint64_t opening_due(const struct conn *c);
 
-/* Tells that it was not in time. */
-void opening_tell_late(const struct conn *c);
+/* It was not in time: OPENING_REFUSED, told to the log; or OPENING_DONE where that does not matter. */
+enum opening_verdict opening_late(struct conn *c);
 
 /* Forgets what a header or a look ahead has told. */
 void opening_forget(struct conn *c);

@@ -21,6 +21,7 @@ enum profile_phase {
     PROFILE_HELLO,
     PROFILE_STARTTLS,
     PROFILE_HANDSHAKE, /* what takes long is done by another thread */
+    PROFILE_OCSP,
     PROFILE_QUEUE,
     PROFILE_CONNECT, /* choosing a host, too */
     PROFILE_RELAY,
@@ -71,9 +72,9 @@ static inline void profile_enter_phase(struct profile *profile, enum phase phase
     static const enum profile_phase phases[PHASES] = {
         [PHASE_PROXY] = PROFILE_PROXY,       [PHASE_HELLO] = PROFILE_HELLO,
         [PHASE_STARTTLS] = PROFILE_STARTTLS, [PHASE_HANDSHAKE] = PROFILE_HANDSHAKE,
-        [PHASE_QUEUE] = PROFILE_QUEUE,       [PHASE_CONNECT] = PROFILE_CONNECT,
-        [PHASE_RELAY] = PROFILE_RELAY,       [PHASE_CLOSING] = PROFILE_CLOSING,
-        [PHASE_SORRY] = PROFILE_SORRY,
+        [PHASE_OCSP] = PROFILE_OCSP,         [PHASE_QUEUE] = PROFILE_QUEUE,
+        [PHASE_CONNECT] = PROFILE_CONNECT,   [PHASE_RELAY] = PROFILE_RELAY,
+        [PHASE_CLOSING] = PROFILE_CLOSING,   [PHASE_SORRY] = PROFILE_SORRY,
     };
     if (__builtin_expect(profile->is_on, false))
         profile_move(profile, phases[phase]);

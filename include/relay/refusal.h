@@ -14,6 +14,9 @@ enum opening_verdict {
     OPENING_LIMITED  /* nor may he, for a limit; or memory is out */
 };
 
+/* What a connection has ended with by a verdict other than the first two. */
+enum outcome refusal_outcome(enum opening_verdict verdict);
+
 /*
  * Tells the log, within bounds, that what the client said was not as it must be.
  * what, why  "PROXY header", "no signature"

@@ -13,11 +13,13 @@
 #include "share/hosts.h"
 #include "share/labels.h"
 #include "share/live.h"
+#include "share/questions.h"
 #include "share/remembered.h"
 #include "share/services.h"
 #include "share/slates.h"
 #include "share/slots.h"
 #include "share/sources.h"
+#include "share/standing.h"
 #include "share/stick.h"
 #include "share/tickets.h"
 #include "share/wishes.h"
@@ -32,7 +34,7 @@ enum {
     SEGMENT_LIVE = 131072                           /* open connections a worker */
 };
 
-#define SEGMENT_VERSION 7
+#define SEGMENT_VERSION 8
 
 /* Sizes that the configuration decides, once for the life of the daemon. Zero: as by default. */
 struct segment_sizes {
@@ -61,6 +63,9 @@ struct daemon_row {
     _Atomic uint64_t director_beat_ns; /* the director's heartbeat, monotonic */
     _Atomic uint64_t settled;          /* slots settled, by settle_slot: the audit's cue */
     _Atomic uint32_t has_sources;      /* some source was ever counted: else nobody looks */
+    _Atomic uint64_t
+        standings; /* bumped by the director when it has written some, and when it begins */
+    _Atomic uint64_t ocsp_good, ocsp_revoked, ocsp_failed; /* what has become of questions */
     struct tickets tickets; /* keys of TLS tickets, by master at creation, then the director */
     struct wishes wishes;   /* of workers, for the director to fetch */
     /* One more than the highest row ever in use: nobody looks (and so pays for pages) beyond. */
@@ -94,6 +99,8 @@ struct segment {
     struct slate *slates;                                      /* slates[slot] */
     struct label *service_labels, *group_labels, *host_labels; /* by row */
     struct remembered *remembered;                             /* REMEMBERED_MOST of them */
+    struct standing_row *standings;                            /* STANDINGS_MOST of them */
+    struct question_place *questions;                          /* QUESTIONS_MOST of them */
     struct stick_entry *stick;
     struct source_bucket *sources; /* source_entries / SOURCE_WAYS of them */
 };

@@ -29,8 +29,8 @@ struct service_shard {
     _Atomic uint64_t outcomes[OUTCOMES]; /* ended connections by outcome */
     /* TLS handshakes with clients: complete ones, and those whose client left before it was their turn. */
     _Atomic uint64_t handshakes_full, handshakes_resumed, handshakes_abandoned;
-    /* And those refused since the client's certificate was revoked, or no fresh list covered it. */
-    _Atomic uint64_t handshakes_revoked, handshakes_stale;
+    /* And those refused since the client's certificate was revoked, no fresh list covered it, or no responder answered. */
+    _Atomic uint64_t handshakes_revoked, handshakes_stale, handshakes_unanswered;
 };
 
 struct service_figures {
@@ -38,7 +38,7 @@ struct service_figures {
     uint64_t connections_total, bytes_in, bytes_out;
     uint64_t outcomes[OUTCOMES];
     uint64_t handshakes_full, handshakes_resumed, handshakes_abandoned;
-    uint64_t handshakes_revoked, handshakes_stale;
+    uint64_t handshakes_revoked, handshakes_stale, handshakes_unanswered;
 };
 
 /* A worker's own shard of a service. */

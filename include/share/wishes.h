@@ -3,16 +3,14 @@
 #ifndef SHARE_WISHES_H
 #define SHARE_WISHES_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "share/box.h"
 
 enum { WISHES_MOST = 32, WISH_BYTES = 256 };
 
-/* A place is free, being written, or to be read; whoever writes may die over it. */
 struct wish_place {
-    _Atomic uint32_t state;
-    uint32_t n_looks; /* the director's: how often it was seen half written */
+    struct box box;
     char url[WISH_BYTES];
 };
 

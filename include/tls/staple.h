@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An OCSP responder's word on a certificate of ours: how it is asked for, whether it is good. */
+/* An OCSP responder's word on a certificate: how it is asked for, whether it is good. */
 #ifndef TLS_STAPLE_H
 #define TLS_STAPLE_H
 
@@ -11,23 +11,26 @@
 
 /* What to ask whom. Owner: who had it made. */
 struct staple_query {
-    char *url;            /* owned: of the responder that the certificate names */
+    char *url;            /* owned: of the responder */
     unsigned char *bytes; /* owned: the request in DER */
     size_t length;
 };
 
 /*
  * chain   the certificate and behind it its issuer's, in PEM; what else stands there is passed over
+ * url     of the responder; "" = that which the certificate names
  * reason  out, on failure: it names no responder, or the issuer is missing
  */
-bool staple_ask(const unsigned char *chain, size_t chain_length, struct staple_query *out,
-                char reason[TLS_REASON_BYTES]);
+bool staple_ask(const unsigned char *chain, size_t chain_length, const char *url,
+                struct staple_query *out, char reason[TLS_REASON_BYTES]);
 void staple_query_fini(struct staple_query *query);
 
 /* In seconds since 1970. */
 struct staple_facts {
     int64_t made_s;
     int64_t renews_s; /* INT64_MAX: it does not say */
+    bool
+        is_revoked; /* of staple_check: by the word of whom may say so, also when that is too old */
 };
 
 /*

@@ -8,6 +8,7 @@
 
 #include "net/transport.h"
 #include "tls/client.h"
+#include "tls/query.h"
 #include "tls/serverside.h"
 
 /*
@@ -88,6 +89,12 @@ enum tls_blame tls_stream_blame(const struct tls_stream *stream);
 
 /* Then: the subject of that certificate, on one line; NULL: memory was out. Lives as long as the stream. */
 const char *tls_stream_blamed(const struct tls_stream *stream);
+
+/*
+ * After TLS_DONE, while the server lives: what OCSP responders are to be asked about the client.
+ * Returns how many queries, whose certificates live as long as the stream; -1 when OpenSSL fails.
+ */
+int tls_stream_queries(const struct tls_stream *stream, struct query out[QUERIES_MOST]);
 
 /* What was agreed; texts live as long as the stream. */
 struct tls_facts {

@@ -247,6 +247,13 @@ static void reloads(const struct view *view, const struct figure *figure, size_t
     add_labelled(view, figure, i, "result", "failed", DAEMON_WORD(reloads_failed));
 }
 
+static void ocsp_answers(const struct view *view, const struct figure *figure, size_t i)
+{
+    add_labelled(view, figure, i, "result", "good", DAEMON_WORD(ocsp_good));
+    add_labelled(view, figure, i, "result", "revoked", DAEMON_WORD(ocsp_revoked));
+    add_labelled(view, figure, i, "result", "none", DAEMON_WORD(ocsp_failed));
+}
+
 static void expiry_left(const struct view *view, const struct figure *figure, size_t i)
 {
     const struct status *status = view->status;
@@ -290,6 +297,7 @@ static void service_handshakes(const struct view *view, const struct figure *fig
     add_labelled(view, figure, i, "result", "abandoned", service->handshakes_abandoned);
     add_labelled(view, figure, i, "result", "revoked", service->handshakes_revoked);
     add_labelled(view, figure, i, "result", "stale_list", service->handshakes_stale);
+    add_labelled(view, figure, i, "result", "no_ocsp_answer", service->handshakes_unanswered);
 }
 
 /* Also of groups that several services share, whose own figures name the first of them. */
@@ -357,6 +365,7 @@ static const struct figure figures[] = {
     {"generation", "gauge", "Number of the configuration in force.", OF_DAEMON, generation},
     {"generations", "gauge", "Configurations that some connection still uses, the current one included.", OF_DAEMON, generations},
     {"reload_total", "counter", "Reloads of the configuration, by how they ended.", OF_DAEMON, reloads},
+    {"ocsp_answers_total", "counter", "What became of questions to OCSP responders about clients' certificates; none: no answer that tells.", OF_DAEMON, ocsp_answers},
     {"director_restarts_total", "counter", "Times the director was replaced.", OF_DAEMON, director_restarts},
     {"access_lines_total", "counter", "Lines of the access log handed to its writer.", OF_DAEMON, access_lines},
     {"access_dropped_total", "counter", "Lines of the access log dropped since its writer was busy.", OF_DAEMON, access_dropped},
@@ -380,7 +389,7 @@ static const struct figure figures[] = {
     {"service_bytes_total", "counter", "Bytes moved; in is what clients sent.", OF_SERVICE, service_bytes},
     {"service_errors_total", "counter", "Connections that ended otherwise than ok, by the status of the access log.", OF_SERVICE, service_errors},
 
-    {"service_tls_handshakes_total", "counter", "TLS handshakes with clients: full, resumed by a ticket or an id, abandoned since the client left before it was their turn, or refused since its certificate is revoked or no fresh list covers it; all that failed are errors, too.", OF_SERVICE, service_handshakes},
+    {"service_tls_handshakes_total", "counter", "TLS handshakes with clients: full, resumed by a ticket or an id, abandoned since the client left before it was their turn, or refused since its certificate is revoked, no fresh list covers it or no OCSP responder says that it is good; all that failed are errors, too.", OF_SERVICE, service_handshakes},
     {"service_group", "gauge", "1 for each group of the service; role tells what it is there for. Figures of a group that services share name the first of them.", OF_SERVICE, service_groups},
 
     {"group_usable_hosts", "gauge", "Hosts that may get new connections.", OF_GROUP, group_usable},

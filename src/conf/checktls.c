@@ -18,14 +18,31 @@ static const struct model_listen *find_tls_listen(const struct model_service *se
 static void warn_of_unused(const struct conf_section *section, struct problems *problems)
 {
     const struct directive *const rows[] = {
-        ROW(certificates), ROW(tls_min),       ROW(tls_ciphers),  ROW(tls_alpn),
-        ROW(client_ca),    ROW(client_verify), ROW(client_depth), ROW(crls),
-        ROW(crl_policy),   ROW(ocsp_stapling)};
+        ROW(certificates),  ROW(tls_min),       ROW(tls_ciphers),  ROW(tls_alpn),
+        ROW(client_ca),     ROW(client_verify), ROW(client_depth), ROW(crls),
+        ROW(crl_policy),    ROW(client_ocsp),   ROW(ocsp_policy),  ROW(ocsp_timeout_ms),
+        ROW(ocsp_cache_ms), ROW(ocsp_stapling)};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (store_find_line(section, rows[i]) != NULL)
             problems_warn(problems, store_place(section, rows[i], 0), section->title,
                           rows[i]->key, "has no effect: no %s address has the word tls",
                           ROW(listens)->key);
+}
+
+static void check_responder(const struct model_service *service,
+                            const struct conf_section *section, struct problems *problems)
+{
+    const struct directive *const rows[] = {ROW(ocsp_policy), ROW(ocsp_timeout_ms),
+                                            ROW(ocsp_cache_ms)};
+    const struct directive *ocsp = ROW(client_ocsp);
+    bool is_asked = service->client_ocsp.source != OCSP_NO;
+    if (is_asked && service->client_verify == CLIENT_VERIFY_NONE)
+        problems_warn(problems, store_place(section, ocsp, 0), section->title, ocsp->key,
+                      "has no effect: %s is none", ROW(client_verify)->key);
+    for (size_t i = 0; !is_asked && i < sizeof rows / sizeof rows[0]; i++)
+        if (store_find_line(section, rows[i]) != NULL)
+            problems_warn(problems, store_place(section, rows[i], 0), section->title,
+                          rows[i]->key, "has no effect: %s is no", ocsp->key);
 }
 
 static void check_clients(const struct model_service *service,
@@ -68,6 +85,7 @@ void check_tls(const struct model_service *service, const struct conf_section *s
         problems_add(problems, &listen->origin, section->title, ROW(listens)->key,
                      "tls needs a %s", ROW(certificates)->key);
     check_clients(service, section, problems);
+    check_responder(service, section, problems);
 }
 
 #define GROUP_ROW(member) DIRECTIVE_OF(SECTION_GROUP, model_group, member)

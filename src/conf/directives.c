@@ -65,6 +65,10 @@ static const struct value_word crl_policies[] = {
     {"strict", CRL_STRICT, false},
     {"lenient", CRL_LENIENT, false},
 };
+static const struct value_word ocsp_policies[] = {
+    {"strict", OCSP_STRICT, false},
+    {"lenient", OCSP_LENIENT, false},
+};
 static const struct value_word host_tlses[] = {
     {"no", HOST_TLS_NO, false},
     {"yes", HOST_TLS_YES, false},
@@ -218,6 +222,14 @@ static const struct directive rows[] = {
       .says = "List of revoked certificates for those of clients: a file of up to 16 MiB, an http:// URL, which is fetched, kept and renewed, or auto, the URLs that clients' certificates name themselves. See REVOCATION." },
     { SECTION_SERVICE, "crl_policy", &value_word, FIELD(model_service, crl_policy), .def = "strict", WORDS(crl_policies), .reach = REACH_NEW_CONNECTIONS,
       .says = "What becomes of a client's certificate that no fresh list of client_crl covers: strict refuses it, lenient lets it in unless the list that there is names it." },
+    { SECTION_SERVICE, "client_ocsp", &value_responder, FIELD(model_service, client_ocsp), .def = "no", .reach = REACH_NEW_CONNECTIONS,
+      .says = "OCSP responder that is asked about clients' certificates before they are let in: no, auto (the one that each certificate names), or an http:// URL, which is asked about all. See REVOCATION." },
+    { SECTION_SERVICE, "ocsp_policy", &value_word, FIELD(model_service, ocsp_policy), .def = "strict", WORDS(ocsp_policies), .reach = REACH_NEW_CONNECTIONS,
+      .says = "What becomes of a client about whom no good answer comes: strict refuses it, lenient lets it in. Who is called revoked is always refused." },
+    { SECTION_SERVICE, "ocsp_timeout", &value_duration, FIELD(model_service, ocsp_timeout_ms), .def = "3s", .min = "100ms", .max = "1m", .reach = REACH_NEW_CONNECTIONS,
+      .says = "How long a client waits for what the responder says, its handshake being over." },
+    { SECTION_SERVICE, "ocsp_cache", &value_duration, FIELD(model_service, ocsp_cache_ms), .def = "5m", .min = "0", .max = "7d", .reach = REACH_NEW_CONNECTIONS,
+      .says = "How long an answer counts for all workers, at most until the answer's own end; 0 asks about each connection anew." },
     { SECTION_SERVICE, "ocsp_stapling", &value_bool, FIELD(model_service, ocsp_stapling), .def = "no", .reach = REACH_NEW_CONNECTIONS,
       .says = "Send with each certificate that names an OCSP responder that one's word that it is good; it is fetched and renewed. The issuer's certificate must stand behind it in the file. See REVOCATION." },
 

@@ -256,6 +256,7 @@ static void commit(struct director *d, uint64_t generation)
         log_error("out of memory: tickets keep the keys that they have");
     if (renewal_apply(d->renewal, d->current.model) != 0)
         log_error("out of memory: not all lists and staples are renewed");
+    asker_apply(d->asker, d->current.model);
     /* Before the rows of hosts that left are free for others. */
     bool has_checks = checks_apply(d->checks, d->current.model, &d->current.rows) == 0;
     store_wipe_keys(d->current.model->store);
@@ -305,8 +306,10 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int events)
         d->flushed_ns = now_ns;
         log_flush();
         change_tickets(d, now_ns);
-        if (d->has_segment)
+        if (d->has_segment) {
             renewal_look(d->renewal, &d->segment.daemon->wishes);
+            asker_look(d->asker);
+        }
     }
     if (!d->has_segment)
         return;
@@ -372,10 +375,11 @@ static int take_hello(struct director *d, struct received *message)
     d->has_segment = true;
     d->checks = checks_new(d->loop, &d->segment, &d->bells);
     d->ports = ports_new(&d->segment, d->tasks);
+    d->asker = asker_new(d->loop, &d->segment, &d->bells);
     d->inquiries = inquiries_new(d->loop, &d->segment, &d->bells, desk_take_inquiry, d);
     if (d->inquiries != NULL)
         d->profiler = profiler_new(d->loop, &d->segment, d->inquiries, desk_take_profile, d);
-    if (d->checks == NULL || d->ports == NULL || d->profiler == NULL) {
+    if (d->checks == NULL || d->ports == NULL || d->asker == NULL || d->profiler == NULL) {
         log_error("cannot begin: %s", strerror(errno));
         return -1;
     }
@@ -389,8 +393,12 @@ static void take_bells(struct director *d, struct received *message)
     size_t n = message->length / sizeof *slots;
     memcpy(slots, message->payload, (n < FDPASS_MOST ? n : FDPASS_MOST) * sizeof *slots);
     for (int next = 0; next < message->n_fds && (size_t)next < n;) {
-        uint32_t slot = slots[next];
-        bells_put(&d->bells, slot, channel_take_fd(message, &next));
+        uint32_t whose = slots[next];
+        int fd = channel_take_fd(message, &next);
+        if (whose == BELL_OF_DIRECTOR)
+            asker_hear(d->asker, fd);
+        else
+            bells_put(&d->bells, whose, fd);
     }
 }
 
@@ -524,6 +532,7 @@ static void fini(struct director *d)
         task_threads_free(d->tasks);
     resolver_free(d->resolver);
     bool is_fetching = !renewal_free(d->renewal);
+    is_fetching |= !asker_free(d->asker);
     checks_free(d->checks);
     ports_free(d->ports);
     profiler_free(d->profiler);

@@ -91,7 +91,8 @@ static bool fetch_list(struct job *job)
 static bool fetch_staple(struct job *job)
 {
     struct staple_query query;
-    if (!staple_ask((const unsigned char *)job->trust.at, job->trust.length, &query, job->why))
+    if (!staple_ask((const unsigned char *)job->trust.at, job->trust.length, "", &query,
+                    job->why))
         return false;
     const struct fetch_order order = {.url = query.url,
                                       .posted = query.bytes,

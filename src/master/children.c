@@ -205,19 +205,19 @@ void child_tell(struct child *child, enum message_kind kind, uint64_t generation
     child_send(child, &message, NULL, 0, NULL, 0);
 }
 
-void child_lend_bells(struct child *child, uint32_t first_slot, uint32_t n)
+void child_lend_bells(struct child *child, uint32_t first, uint32_t n)
 {
     const struct message message = {.kind = MSG_BELLS};
     const struct bells *bells = &child->children->bells;
-    uint32_t slots[FDPASS_MOST];
+    uint32_t lent[FDPASS_MOST];
     int fds[FDPASS_MOST], n_fds = 0;
-    for (uint32_t slot = first_slot; slot < first_slot + n; slot++) {
-        if (bells->fds[slot] >= 0) {
-            slots[n_fds] = slot;
-            fds[n_fds++] = bells->fds[slot];
+    for (uint32_t whose = first; whose < first + n; whose++) {
+        if (bells->fds[whose] >= 0) {
+            lent[n_fds] = whose;
+            fds[n_fds++] = bells->fds[whose];
         }
-        if (n_fds > 0 && (n_fds == FDPASS_MOST || slot + 1 == first_slot + n)) {
-            child_send(child, &message, slots, (size_t)n_fds * sizeof *slots, fds, n_fds);
+        if (n_fds > 0 && (n_fds == FDPASS_MOST || whose + 1 == first + n)) {
+            child_send(child, &message, lent, (size_t)n_fds * sizeof *lent, fds, n_fds);
             n_fds = 0;
         }
     }
@@ -225,7 +225,7 @@ void child_lend_bells(struct child *child, uint32_t first_slot, uint32_t n)
 
 /* ---- its beginning ---- */
 
-/* A worker without a bell finds out later what has changed: at its next turn. */
+/* Who has no bell finds out later what there is to see: at its next turn. */
 static void make_bell(const struct child *child)
 {
     struct children *children = child->children;
@@ -258,8 +258,7 @@ void child_start(struct child *child)
 {
     struct children *children = child->children;
     int ends[2];
-    if (child_is_worker(child))
-        make_bell(child);
+    make_bell(child);
     if (fdpass_pair(ends) != 0) {
         wait_for_retry(child, strerror(errno));
         return;

@@ -132,7 +132,7 @@ void greeting_send(struct master *master, struct child *child)
     if (child_is_worker(child)) {
         struct listener_batch batch = {0};
         send_hello_to_worker(master, child);
-        child_lend_bells(child, 0, SEGMENT_SLOTS);
+        child_lend_bells(child, 0, BELLS);
         if (listeners_collect(&master->listeners, child->place, &batch) != 0 ||
             listeners_collect_fresh(&master->listeners, child->place, &batch) != 0)
             log_error("out of memory: a worker starts without some of its sockets");
@@ -140,7 +140,7 @@ void greeting_send(struct master *master, struct child *child)
         listener_batch_fini(&batch);
     } else {
         send_hello_to_director(master, child);
-        child_lend_bells(child, 0, SEGMENT_SLOTS);
+        child_lend_bells(child, 0, BELLS);
         greeting_send_logs(master);
         requests_tell_last(master);
     }

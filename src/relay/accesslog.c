@@ -32,7 +32,7 @@ struct line {
     const char *service, *group, *host, *status;
     const char *sni;     /* letters, digits, dots, '-' and '_' alone */
     const char *subject; /* NULL = clients of the service show no certificates */
-    const char *refused; /* NULL = no list of revoked certificates was against the client */
+    const char *refused; /* NULL = nothing of revocation was against the client */
     uint64_t bytes_in, bytes_out, connect_ms, duration_ms;
     uint64_t id; /* 0 = not told: each connection has one line alone */
 };
@@ -102,6 +102,11 @@ static uint64_t id_of(const struct conn *c)
     return has_more ? atomic_load_explicit(&admit_row(c)->id, memory_order_relaxed) : 0;
 }
 
+static const char *const refused_words[] = {[TLS_BLAME_OTHER] = NULL,
+                                            [TLS_BLAME_REVOKED] = "revoked",
+                                            [TLS_BLAME_STALE] = "stale_list",
+                                            [TLS_BLAME_UNANSWERED] = "no_ocsp_answer"};
+
 static void fill(struct line *line, const struct conn *c)
 {
     const struct group *group = &c->way->line->group;
@@ -119,9 +124,7 @@ static void fill(struct line *line, const struct conn *c)
     line->subject = c->service->model->client_verify == CLIENT_VERIFY_NONE ? NULL
                     : c->subject != NULL                                   ? c->subject
                                                                            : "";
-    line->refused = c->blame == TLS_BLAME_REVOKED ? "revoked"
-                    : c->blame == TLS_BLAME_STALE ? "stale_list"
-                                                  : NULL;
+    line->refused = refused_words[c->blame];
     line->bytes_in = c->client.in_bytes;
     line->bytes_out = c->host.in_bytes;
     line->connect_ms = c->connect_ns / CLOCK_NS_PER_MS;

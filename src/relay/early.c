@@ -63,6 +63,14 @@ enum early_verdict early_read(struct conn *c)
     return early_keep(c, relay->scratch, length) ? EARLY_GOING : EARLY_NO_MEMORY;
 }
 
+enum opening_verdict early_hear(struct conn *c)
+{
+    static const enum opening_verdict verdicts[] = {[EARLY_GOING] = OPENING_DONE,
+                                                    [EARLY_RESET] = OPENING_LEFT,
+                                                    [EARLY_NO_MEMORY] = OPENING_LIMITED};
+    return verdicts[early_read(c)];
+}
+
 void early_watch(struct conn *c)
 {
     bool has_room = buffer_room(&c->client.wait, &c->relay->buffers) > 0;

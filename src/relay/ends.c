@@ -9,6 +9,7 @@
 #include "relay/connect.h"
 #include "relay/generation.h"
 #include "relay/handshake.h"
+#include "relay/ocsp.h"
 #include "relay/tunnel.h"
 
 /* Endings after which the client must not take what it got for all there was. */
@@ -29,6 +30,7 @@ void ends_close(struct conn *c)
 
     ev_io_stop(c->relay->loop, &c->client.watch);
     handshake_drop(c);
+    ocsp_drop(c);
     if (with_reset)
         sock_arm_reset(c->client.watch.fd);
     else if (c->outcome == OUTCOME_OK && !c->client.shut && !c->client.io->is_plain)

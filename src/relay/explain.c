@@ -56,6 +56,9 @@ static void add_timers(struct text *out, const struct conn *c)
     case PHASE_HANDSHAKE:
         add_timer(&timers, c, "handshake_timeout", c->since_ns, model->handshake_timeout_ms);
         break;
+    case PHASE_OCSP:
+        add_timer(&timers, c, "ocsp_timeout", c->phase_ns, model->ocsp_timeout_ms);
+        break;
     case PHASE_QUEUE:
         add_timer(&timers, c, c->is_held ? "when_no_host" : "queue_timeout", c->phase_ns,
                   queue_limit_ms(c));

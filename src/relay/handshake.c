@@ -7,6 +7,7 @@
 #include "base/counter.h"
 #include "relay/early.h"
 #include "relay/generation.h"
+#include "relay/ocsp.h"
 #include "relay/shake.h"
 #include "relay/signpost.h"
 
@@ -20,26 +21,33 @@ static bool note_client(struct conn *c)
     return c->subject != NULL;
 }
 
+static void count(const struct conn *c, const struct tls_facts *facts)
+{
+    struct service_shard *shard = c->service->shard;
+
+    counter_add(facts->is_resumed ? &shard->handshakes_resumed : &shard->handshakes_full, 1);
+}
+
 /* The client's end is TLS. */
 static enum opening_verdict finish(struct conn *c)
 {
-    struct service_shard *shard = c->service->shard;
     struct tls_facts facts;
 
     c->client.in_bytes = 0;
     tls_stream_tell(c->client.io_state, &facts);
-    counter_add(facts.is_resumed ? &shard->handshakes_resumed : &shard->handshakes_full, 1);
     if (!signpost_follow_facts(c, &facts) || (facts.has_certificate && !note_client(c)))
         return OPENING_LIMITED;
-    switch (early_read(c)) {
-    case EARLY_GOING:
-        break;
-    case EARLY_RESET:
-        return OPENING_LEFT;
-    case EARLY_NO_MEMORY:
-        return OPENING_LIMITED;
-    }
-    return OPENING_DONE;
+    if (!ocsp_is_due(c))
+        count(c, &facts);
+    return early_hear(c);
+}
+
+void handshake_count(const struct conn *c)
+{
+    struct tls_facts facts;
+
+    tls_stream_tell(c->client.io_state, &facts);
+    count(c, &facts);
 }
 
 /* Refuses the client; who was revoked is told everywhere. */

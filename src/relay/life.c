@@ -13,12 +13,12 @@
 #include "relay/ends.h"
 #include "relay/generation.h"
 #include "relay/handshake.h"
+#include "relay/ocsp.h"
 #include "relay/opening.h"
 #include "relay/queue.h"
 #include "relay/reach.h"
 #include "relay/report.h"
 #include "relay/seek.h"
-#include "relay/shake.h"
 #include "relay/signpost.h"
 #include "relay/sorry.h"
 #include "relay/sweep.h"
@@ -53,7 +53,7 @@ static void end_if(struct conn *c, enum outcome outcome)
         life_end(c, outcome);
 }
 
-/* ---- phases: proxy, hello, handshake ---- */
+/* ---- phases: proxy, hello, starttls, handshake, ocsp ---- */
 
 /* Goes on with the phases of the opening, then with the search for a host. */
 static void open_on(struct conn *c, enum phase phase)
@@ -70,29 +70,28 @@ static void open_on(struct conn *c, enum phase phase)
 
 static void opening_goes(struct conn *c, enum opening_verdict verdict)
 {
-    static const enum outcome outcomes[] = {[OPENING_REFUSED] = OUTCOME_HANDSHAKE_FAILED,
-                                            [OPENING_LEFT] = OUTCOME_CLIENT_RESET,
-                                            [OPENING_DENIED] = OUTCOME_DENIED,
-                                            [OPENING_LIMITED] = OUTCOME_LIMITED};
     if (verdict == OPENING_MORE)
-        watch_set(c->relay, &c->client,
-                  c->phase == PHASE_HANDSHAKE ? shake_interest(c) : EV_READ);
+        opening_watch(c);
     else if (verdict == OPENING_DONE)
         open_on(c, opening_next(c, c->phase));
     else
-        life_end(c, outcomes[verdict]);
+        life_end(c, refusal_outcome(verdict));
 }
 
 static void opening_expired(struct conn *c)
 {
-    opening_tell_late(c);
-    life_end(c, OUTCOME_HANDSHAKE_FAILED);
+    opening_goes(c, opening_late(c));
+}
+
+static void opening_go_on(struct conn *c)
+{
+    opening_goes(c, opening_step(c));
 }
 
 static void opening_ready(struct conn *c, struct half *half, int revents)
 {
     (void)half, (void)revents;
-    opening_goes(c, opening_step(c));
+    opening_go_on(c);
 }
 
 /* ---- before a host is reached ---- */
@@ -445,6 +444,7 @@ static const struct {
     [PHASE_HELLO] = {opening_due, opening_ready, opening_expired},
     [PHASE_STARTTLS] = {opening_due, opening_ready, opening_expired},
     [PHASE_HANDSHAKE] = {opening_due, opening_ready, opening_expired},
+    [PHASE_OCSP] = {opening_due, opening_ready, opening_expired},
     [PHASE_QUEUE] = {queue_due, queue_ready, queue_expired},
     [PHASE_CONNECT] = {due_connect, connect_ready, connect_expired},
     [PHASE_RELAY] = {due_relay, relay_ready, relay_expired},
@@ -478,14 +478,13 @@ static void on_half_ready(struct ev_loop *loop, struct ev_io *watch, int revents
 {
     struct half *half = container_of(watch, struct half, watch);
     struct conn *c = conn_of(half);
-    struct relay *relay = c->relay;
     (void)loop;
-    profile_enter_phase(&relay->profile, c->phase);
+    profile_enter_phase(&c->relay->profile, c->phase);
     if (c->phase > PHASE_HANDSHAKE) {
         phases[c->phase].on_ready(c, half, revents);
-    } else if (ration_begin(&relay->ration)) {
+    } else if (ration_begin(&c->relay->ration)) {
         opening_ready(c, half, revents);
-        ration_end(&relay->ration);
+        ration_end(&c->relay->ration);
     }
 }
 
@@ -566,6 +565,7 @@ void life_end(struct conn *c, enum outcome outcome)
 
 void life_look_again(struct relay *relay)
 {
+    ocsp_serve(relay, opening_go_on);
     queue_serve_all(relay, seek_kept);
     report_serve(relay, life_end);
     if (!sweep_is_due(relay))

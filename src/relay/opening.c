@@ -11,9 +11,12 @@
 #include "relay/generation.h"
 #include "relay/handshake.h"
 #include "relay/negotiate.h"
+#include "relay/ocsp.h"
 #include "relay/refusal.h"
+#include "relay/shake.h"
 #include "relay/signpost.h"
 #include "relay/traffic.h"
+#include "relay/watch.h"
 #include "tls/hello.h"
 
 /* ---- the order of the phases ---- */
@@ -37,6 +40,8 @@ enum phase opening_next(const struct conn *c, enum phase over)
 {
     if (over == PHASE_STARTTLS)
         return PHASE_HANDSHAKE;
+    if (over == PHASE_HANDSHAKE && ocsp_is_due(c))
+        return PHASE_OCSP;
     if (over != PHASE_PROXY)
         return PHASE_QUEUE;
     if (c->entrance->model->tls)
@@ -46,18 +51,32 @@ enum phase opening_next(const struct conn *c, enum phase over)
 
 uint64_t opening_due(const struct conn *c)
 {
-    return deadline_after(c->since_ns, c->service->model->handshake_timeout_ms);
+    const struct model_service *model = c->service->model;
+
+    return c->phase == PHASE_OCSP ? deadline_after(c->phase_ns, model->ocsp_timeout_ms)
+                                  : deadline_after(c->since_ns, model->handshake_timeout_ms);
+}
+
+void opening_watch(struct conn *c)
+{
+    if (c->phase == PHASE_OCSP)
+        early_watch(c);
+    else
+        watch_set(c->relay, &c->client,
+                  c->phase == PHASE_HANDSHAKE ? shake_interest(c) : EV_READ);
 }
 
 /* ---- what goes to the log ---- */
 
-void opening_tell_late(const struct conn *c)
+enum opening_verdict opening_late(struct conn *c)
 {
     static const char *const what[PHASES] = {[PHASE_PROXY] = "PROXY header",
                                              [PHASE_HELLO] = "TLS hello",
                                              [PHASE_STARTTLS] = "STARTTLS",
                                              [PHASE_HANDSHAKE] = "TLS handshake"};
-    refusal_tell(c, what[c->phase], "not complete within handshake_timeout");
+    if (c->phase == PHASE_OCSP)
+        return ocsp_late(c);
+    return refusal_tell(c, what[c->phase], "not complete within handshake_timeout");
 }
 
 /* ---- PROXY header ---- */
@@ -166,14 +185,9 @@ static enum opening_verdict look_ahead(struct conn *c)
 
     if (verdict != OPENING_MORE)
         return verdict;
-    switch (early_read(c)) {
-    case EARLY_GOING:
-        break;
-    case EARLY_RESET:
-        return OPENING_LEFT;
-    case EARLY_NO_MEMORY:
-        return OPENING_LIMITED;
-    }
+    enum opening_verdict heard = early_hear(c);
+    if (heard != OPENING_DONE)
+        return heard;
     if (c->client.wait.length > 0)
         verdict = look(c);
     /* Who has ended says no more, and what is beyond the buffer is not read: what there is goes on as it is. */
@@ -191,6 +205,8 @@ enum opening_verdict opening_step(struct conn *c)
         return negotiate_step(c);
     if (c->phase == PHASE_HANDSHAKE)
         return handshake_step(c);
+    if (c->phase == PHASE_OCSP)
+        return ocsp_step(c);
     return c->phase == PHASE_PROXY ? read_proxy(c) : look_ahead(c);
 }
 

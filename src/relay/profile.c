@@ -56,11 +56,11 @@ void profile_print(struct text *out, const struct profile *profile)
         [PROFILE_LOOP] = "loop",         [PROFILE_ACCEPT] = "accept",
         [PROFILE_PROXY] = "proxy",       [PROFILE_HELLO] = "hello",
         [PROFILE_STARTTLS] = "starttls", [PROFILE_HANDSHAKE] = "handshake",
-        [PROFILE_QUEUE] = "queue",       [PROFILE_CONNECT] = "connect",
-        [PROFILE_RELAY] = "relay",       [PROFILE_CLOSING] = "closing",
-        [PROFILE_SORRY] = "sorry",       [PROFILE_LIMITS] = "limits",
-        [PROFILE_BELL] = "bell",         [PROFILE_LOG] = "log",
-        [PROFILE_OTHER] = "other",
+        [PROFILE_OCSP] = "ocsp",         [PROFILE_QUEUE] = "queue",
+        [PROFILE_CONNECT] = "connect",   [PROFILE_RELAY] = "relay",
+        [PROFILE_CLOSING] = "closing",   [PROFILE_SORRY] = "sorry",
+        [PROFILE_LIMITS] = "limits",     [PROFILE_BELL] = "bell",
+        [PROFILE_LOG] = "log",           [PROFILE_OTHER] = "other",
     };
     uint64_t whole_ns = profile->mark_ns - profile->since_ns;
     double percent = whole_ns > 0 ? 100 / (double)whole_ns : 0;

@@ -6,6 +6,16 @@
 #include "relay/admit.h"
 #include "relay/generation.h"
 
+enum outcome refusal_outcome(enum opening_verdict verdict)
+{
+    static const enum outcome outcomes[] = {[OPENING_REFUSED] = OUTCOME_HANDSHAKE_FAILED,
+                                            [OPENING_LEFT] = OUTCOME_CLIENT_RESET,
+                                            [OPENING_DENIED] = OUTCOME_DENIED,
+                                            [OPENING_LIMITED] = OUTCOME_LIMITED};
+
+    return outcomes[verdict];
+}
+
 enum opening_verdict refusal_tell(const struct conn *c, const char *what, const char *why)
 {
     return refusal_tell_of(c, what, why, NULL);

@@ -163,11 +163,15 @@ static void warn_of_expiry(const struct service *service, const struct model *mo
 
 /* What is asked about clients' certificates. */
 static void plan_revocation(struct revocation_plan *plan, const struct model_service *asked,
-                            struct wishes *wishes)
+                            const struct segment *segment)
 {
+    const struct model_responder *responder = &asked->client_ocsp;
     plan->is_asked = asked->n_crls > 0;
     plan->is_lenient = asked->crl_policy == CRL_LENIENT;
-    plan->wishes = fetched_is_auto(asked) ? wishes : NULL;
+    plan->wishes = fetched_is_auto(asked) ? &segment->daemon->wishes : NULL;
+    plan->standings = segment->standings;
+    if (responder->source != OCSP_NO)
+        plan->responder = responder->source == OCSP_URL ? responder->text : "";
 }
 
 bool termination_prepare(struct service *service, const struct model *model,
@@ -195,7 +199,7 @@ bool termination_prepare(struct service *service, const struct model *model,
     struct tls_pair *pairs = list_pairs(asked);
     struct tls_staple *staples = list_staples(asked, model);
     struct tls_list *lists = list_lists(asked, model, &plan.revocation.n_lists);
-    plan_revocation(&plan.revocation, asked, &segment->daemon->wishes);
+    plan_revocation(&plan.revocation, asked, segment);
     plan.pairs = pairs;
     plan.staples = asked->ocsp_stapling ? staples : NULL;
     plan.revocation.lists = lists;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A bell for each worker: rung by another process when rows have changed that it cannot wait to see. */
+/* A bell for each worker and the director: rung by another process when there is something that it cannot wait to see. */
 #include "share/bells.h"
 
 #include <assert.h>
@@ -8,45 +8,45 @@
 
 void bells_init(struct bells *bells)
 {
-    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
-        bells->fds[slot] = -1;
+    for (uint32_t whose = 0; whose < BELLS; whose++)
+        bells->fds[whose] = -1;
 }
 
 void bells_fini(struct bells *bells)
 {
-    for (uint32_t slot = 0; slot < SEGMENT_SLOTS; slot++)
-        if (bells->fds[slot] >= 0)
-            close(bells->fds[slot]);
+    for (uint32_t whose = 0; whose < BELLS; whose++)
+        if (bells->fds[whose] >= 0)
+            close(bells->fds[whose]);
     bells_init(bells);
 }
 
-int bells_make(struct bells *bells, uint32_t slot)
+int bells_make(struct bells *bells, uint32_t whose)
 {
-    assert(slot < SEGMENT_SLOTS);
-    if (bells->fds[slot] < 0)
-        bells->fds[slot] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return bells->fds[slot] >= 0 ? 0 : -1;
+    assert(whose < BELLS);
+    if (bells->fds[whose] < 0)
+        bells->fds[whose] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return bells->fds[whose] >= 0 ? 0 : -1;
 }
 
-void bells_put(struct bells *bells, uint32_t slot, int fd)
+void bells_put(struct bells *bells, uint32_t whose, int fd)
 {
-    if (slot >= SEGMENT_SLOTS) {
+    if (whose >= BELLS) {
         close(fd);
         return;
     }
-    if (bells->fds[slot] >= 0)
-        close(bells->fds[slot]);
-    bells->fds[slot] = fd;
+    if (bells->fds[whose] >= 0)
+        close(bells->fds[whose]);
+    bells->fds[whose] = fd;
 }
 
-void bells_ring(const struct bells *bells, uint32_t slot)
+void bells_ring(const struct bells *bells, uint32_t whose)
 {
     static const uint64_t once = 1;
 
-    assert(slot < SEGMENT_SLOTS);
+    assert(whose < BELLS);
     /* The one failure is a counter at its end: then it rings already. */
-    if (bells->fds[slot] >= 0)
-        (void)!write(bells->fds[slot], &once, sizeof once);
+    if (bells->fds[whose] >= 0)
+        (void)!write(bells->fds[whose], &once, sizeof once);
 }
 
 void bells_ring_all(const struct bells *bells)
@@ -55,11 +55,11 @@ void bells_ring_all(const struct bells *bells)
         bells_ring(bells, slot);
 }
 
-void bells_hush(const struct bells *bells, uint32_t slot)
+void bells_hush(const struct bells *bells, uint32_t whose)
 {
     uint64_t rings;
 
-    assert(slot < SEGMENT_SLOTS);
-    if (bells->fds[slot] >= 0)
-        (void)!read(bells->fds[slot], &rings, sizeof rings);
+    assert(whose < BELLS);
+    if (bells->fds[whose] >= 0)
+        (void)!read(bells->fds[whose], &rings, sizeof rings);
 }

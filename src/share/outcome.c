@@ -8,10 +8,9 @@
 const char *phase_word(enum phase phase)
 {
     static const char *const words[PHASES] = {
-        [PHASE_PROXY] = "proxy",       [PHASE_HELLO] = "hello",
-        [PHASE_STARTTLS] = "starttls", [PHASE_HANDSHAKE] = "handshake",
-        [PHASE_QUEUE] = "queue",       [PHASE_CONNECT] = "connect",
-        [PHASE_RELAY] = "relay",       [PHASE_CLOSING] = "closing",
+        [PHASE_PROXY] = "proxy",         [PHASE_HELLO] = "hello", [PHASE_STARTTLS] = "starttls",
+        [PHASE_HANDSHAKE] = "handshake", [PHASE_OCSP] = "ocsp",   [PHASE_QUEUE] = "queue",
+        [PHASE_CONNECT] = "connect",     [PHASE_RELAY] = "relay", [PHASE_CLOSING] = "closing",
         [PHASE_SORRY] = "sorry",
     };
     /* The value may come from a row of another process: anything foreign is shown as such. */

@@ -65,6 +65,8 @@ static size_t lay_out(struct segment *segment, void *base, const struct segment_
     segment->group_labels = place(base, &at, sizeof *segment->group_labels, SEGMENT_GROUPS);
     segment->host_labels = place(base, &at, sizeof *segment->host_labels, SEGMENT_HOSTS);
     segment->remembered = place(base, &at, sizeof *segment->remembered, REMEMBERED_MOST);
+    segment->standings = place(base, &at, sizeof *segment->standings, STANDINGS_MOST);
+    segment->questions = place(base, &at, sizeof *segment->questions, QUESTIONS_MOST);
     segment->stick = place(base, &at, sizeof *segment->stick, sizes->stick_entries);
     segment->sources =
         place(base, &at, sizeof *segment->sources, sizes->source_entries / SOURCE_WAYS);

@@ -91,6 +91,7 @@ void service_sum(const struct segment *segment, uint32_t service, struct service
         out->handshakes_abandoned += get(&shard->handshakes_abandoned);
         out->handshakes_revoked += get(&shard->handshakes_revoked);
         out->handshakes_stale += get(&shard->handshakes_stale);
+        out->handshakes_unanswered += get(&shard->handshakes_unanswered);
     }
 }
 
@@ -118,5 +119,6 @@ void service_reset(const struct segment *segment, uint32_t service)
         atomic_store(&shard->handshakes_abandoned, 0);
         atomic_store(&shard->handshakes_revoked, 0);
         atomic_store(&shard->handshakes_stale, 0);
+        atomic_store(&shard->handshakes_unanswered, 0);
     }
 }

@@ -51,7 +51,39 @@ static void explain(const struct fetch_order *order, time_t began,
             *c = '?';
 }
 
-static BIO *post(const struct fetch_order *order)
+/* Left to OpenSSL a connect that is refused would be tried again for as long as there is time. NULL when it fails. */
+static BIO *open_to(const char *host, const char *port, time_t until)
+{
+    enum { NAP_MS = 100 };
+    BIO *server = BIO_new_connect(host);
+    if (server == NULL)
+        return NULL;
+    (void)BIO_set_conn_port(server, port);
+    (void)BIO_set_nbio(server, 1);
+    while (BIO_do_connect(server) <= 0)
+        if (!BIO_should_retry(server) || BIO_wait(server, until, NAP_MS) <= 0) {
+            BIO_free_all(server);
+            return NULL;
+        }
+    return server;
+}
+
+/* A proxy is connected to by OpenSSL, which knows what to ask it. */
+static BIO *post_to(const struct fetch_order *order, const char *host, const char *port,
+                    const char *path, BIO *body, time_t until)
+{
+    bool is_direct = OSSL_HTTP_adapt_proxy(NULL, NULL, host, 0) == NULL;
+    BIO *server = is_direct ? open_to(host, port, until) : NULL;
+    if (is_direct && server == NULL)
+        return NULL;
+    BIO *answer = OSSL_HTTP_transfer(
+        NULL, host, port, path, 0, NULL, NULL, server, NULL, NULL, NULL, 0, NULL,
+        order->posted_type, body, order->wanted_type, 1, order->most_bytes, order->most_s, 0);
+    BIO_free_all(server);
+    return answer;
+}
+
+static BIO *post(const struct fetch_order *order, time_t until)
 {
     char *host = NULL, *port = NULL, *path = NULL;
     int is_secure = 0;
@@ -62,9 +94,7 @@ static BIO *post(const struct fetch_order *order)
         !is_secure)
         body = BIO_new_mem_buf(order->posted, (int)order->posted_length);
     if (body != NULL)
-        answer = OSSL_HTTP_transfer(NULL, host, port, path, 0, NULL, NULL, NULL, NULL, NULL,
-                                    NULL, 0, NULL, order->posted_type, body, order->wanted_type,
-                                    1, order->most_bytes, order->most_s, 0);
+        answer = post_to(order, host, port, path, body, until);
     BIO_free(body);
     OPENSSL_free(host);
     OPENSSL_free(port);
@@ -93,7 +123,7 @@ bool fetch_run(const struct fetch_order *order, struct fetch_answer *out,
     *out = (struct fetch_answer){0};
     ERR_clear_error();
     BIO *answer = order->posted != NULL
-                      ? post(order)
+                      ? post(order, began + order->most_s)
                       : OSSL_HTTP_get(order->url, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL,
                                       order->wanted_type, 1, order->most_bytes, order->most_s);
     bool is_taken = answer != NULL && take(answer, out, reason);

@@ -122,12 +122,16 @@ static SSL_SESSION *on_id(SSL *ssl, const unsigned char *id, int id_bytes, int *
     unsigned char der[DER_MOST], sealed[REMEMBERED_BYTES];
     const unsigned char *at = der;
     *is_ours = 0; /* OpenSSL frees it */
-    if (id_bytes != REMEMBERED_ID_BYTES || !revocation_lets_resume(SSL_get_SSL_CTX(ssl)))
+    if (id_bytes != REMEMBERED_ID_BYTES)
         return NULL;
     size_t bytes = remembered_get(recall->table, id, sealed);
     int length = unseal(recall->tickets, id, sealed, bytes, der);
     SSL_SESSION *session = length > 0 ? d2i_SSL_SESSION(NULL, &at, length) : NULL;
     explicit_bzero(der, sizeof der);
+    if (session != NULL && !revocation_lets_resume(SSL_get_SSL_CTX(ssl), session)) {
+        SSL_SESSION_free(session);
+        session = NULL;
+    }
     ERR_clear_error();
     return session;
 }

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks lists of revoked certificates about those that clients show. */
+/* Whether certificates that clients show were revoked: by lists, and by what OCSP responders have said. */
 #include "tls/revocation.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "base/clock.h"
 #include "tls/crl.h"
 #include "tls/pem.h"
 
 /*
  * OpenSSL itself looks for the list that is for a certificate, checks its signature, its scope and its time, and looks the
  * certificate up (RFC 5280, section 6.3). What is decided here is what becomes of a certificate without a fresh list.
+ *
+ * A responder is asked when the handshake is over, since nothing may wait here. Who is known to be revoked is refused
+ * within the handshake all the same: that is the place where a client can be told.
  */
 
 struct revocation {
@@ -24,6 +29,8 @@ struct revocation {
     int64_t renews_s;
     bool is_lenient;
     struct wishes *wishes;
+    char *responder; /* owned; NULL: none is asked */
+    const struct standing_row *standings;
 };
 
 static void free_subject(void *parent, void *subject, CRYPTO_EX_DATA *data, int index,
@@ -72,12 +79,9 @@ enum tls_blame revocation_blame(long verdict)
 
 /* ---- one certificate ---- */
 
-static bool is_trusted(const struct revocation *revocation, const X509 *certificate)
+static struct query_terms terms_of(const struct revocation *revocation)
 {
-    for (int i = 0; i < sk_X509_num(revocation->trusted); i++)
-        if (X509_cmp(sk_X509_value(revocation->trusted, i), certificate) == 0)
-            return true;
-    return false;
+    return (struct query_terms){.trusted = revocation->trusted, .url = revocation->responder};
 }
 
 /* Signatures are checked last of all: until then anybody may have written what a certificate says. */
@@ -121,11 +125,41 @@ const char *revocation_subject(const SSL *ssl)
 static bool is_excused(const struct revocation *revocation, X509_STORE_CTX *context,
                        const X509 *certificate)
 {
-    if (is_trusted(revocation, certificate))
+    if (query_is_trusted(revocation->trusted, certificate))
         return true;
     if (revocation->wishes != NULL && is_signed(context))
         crl_find_points(certificate, wish, revocation->wishes);
     return revocation->is_lenient;
+}
+
+static bool was_revoked(const struct revocation *revocation, const struct query *query)
+{
+    return standing_get(revocation->standings, query->key, clock_now_ns(), UINT64_MAX) ==
+           STANDING_REVOKED;
+}
+
+/* All that the chain stands on was verified; the first that a responder has called revoked, NULL: none. */
+static const X509 *find_revoked(const struct revocation *revocation, X509_STORE_CTX *context)
+{
+    struct query queries[QUERIES_MOST];
+    const struct query_terms terms = terms_of(revocation);
+    int n = query_chain(&terms, X509_STORE_CTX_get0_chain(context), queries);
+    for (int i = 0; i < n; i++)
+        if (was_revoked(revocation, &queries[i]))
+            return queries[i].certificate;
+    return NULL;
+}
+
+static int on_good(const struct revocation *revocation, X509_STORE_CTX *context, SSL *ssl)
+{
+    if (revocation->responder == NULL || X509_STORE_CTX_get_error_depth(context) != 0)
+        return 1;
+    const X509 *revoked = find_revoked(revocation, context);
+    if (revoked == NULL)
+        return 1;
+    X509_STORE_CTX_set_error(context, X509_V_ERR_CERT_REVOKED);
+    note_subject(ssl, revoked);
+    return 0;
 }
 
 static int on_verdict(int is_good, X509_STORE_CTX *context)
@@ -133,10 +167,12 @@ static int on_verdict(int is_good, X509_STORE_CTX *context)
     enum tls_blame blame = revocation_blame(X509_STORE_CTX_get_error(context));
     const X509 *certificate = X509_STORE_CTX_get_current_cert(context);
     SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
-    if (is_good == 1 || blame == TLS_BLAME_OTHER || certificate == NULL)
-        return is_good;
     const struct revocation *revocation =
         SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), atomic_load(&context_place));
+    if (is_good == 1)
+        return on_good(revocation, context, ssl);
+    if (blame == TLS_BLAME_OTHER || certificate == NULL)
+        return is_good;
     if (blame == TLS_BLAME_STALE && is_excused(revocation, context, certificate)) {
         X509_STORE_CTX_set_error(context, X509_V_OK);
         return 1;
@@ -147,17 +183,46 @@ static int on_verdict(int is_good, X509_STORE_CTX *context)
 
 /* ---- sessions ---- */
 
-static bool lets_resume(const struct revocation *revocation)
-{
-    return revocation->is_lenient || revocation->renews_s > (int64_t)time(NULL);
-}
-
-bool revocation_lets_resume(const SSL_CTX *context)
+static const struct revocation *revocation_of(const SSL_CTX *context)
 {
     int place = atomic_load(&context_place);
-    const struct revocation *revocation =
-        place >= 0 ? SSL_CTX_get_ex_data(context, place) : NULL;
-    return revocation == NULL || lets_resume(revocation);
+    return place >= 0 ? SSL_CTX_get_ex_data(context, place) : NULL;
+}
+
+/* Also when it comes to pass that a responder calls it revoked: then the full handshake tells the client. */
+static bool is_known(const struct revocation *revocation, const SSL_SESSION *session)
+{
+    X509 *certificate = SSL_SESSION_get0_peer((SSL_SESSION *)(uintptr_t)session);
+    const struct query_terms terms = terms_of(revocation);
+    struct query query;
+    if (revocation->responder == NULL || certificate == NULL)
+        return true;
+    int n = query_alone(&terms, certificate, &query);
+    return n == 0 || (n == 1 && !was_revoked(revocation, &query));
+}
+
+static bool lets_resume(const struct revocation *revocation, const SSL_SESSION *session)
+{
+    return (revocation->is_lenient || revocation->renews_s > (int64_t)time(NULL)) &&
+           is_known(revocation, session);
+}
+
+bool revocation_lets_resume(const SSL_CTX *context, const SSL_SESSION *session)
+{
+    const struct revocation *revocation = revocation_of(context);
+    return revocation == NULL || lets_resume(revocation, session);
+}
+
+int revocation_queries(const SSL *ssl, struct query out[QUERIES_MOST])
+{
+    const struct revocation *revocation = revocation_of(SSL_get_SSL_CTX(ssl));
+    const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    if (revocation == NULL || revocation->responder == NULL || certificate == NULL)
+        return 0;
+    const struct query_terms terms = terms_of(revocation);
+    return chain != NULL ? query_chain(&terms, chain, out)
+                         : query_alone(&terms, certificate, out);
 }
 
 /* What a session stands on was looked up when it began; lists that have changed since are part of its context's name. */
@@ -165,20 +230,13 @@ static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigne
                                    size_t name_length, SSL_TICKET_STATUS status, void *argument)
 {
     const struct revocation *revocation = argument;
+    bool is_open = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
     (void)ssl;
-    (void)session;
     (void)name;
     (void)name_length;
-    if (!lets_resume(revocation))
+    if (!is_open || !lets_resume(revocation, session))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
-    switch (status) {
-    case SSL_TICKET_SUCCESS:
-        return SSL_TICKET_RETURN_USE;
-    case SSL_TICKET_SUCCESS_RENEW:
-        return SSL_TICKET_RETURN_USE_RENEW;
-    default:
-        return SSL_TICKET_RETURN_IGNORE_RENEW;
-    }
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 /* ---- all ---- */
@@ -214,6 +272,12 @@ static bool add_lists(struct revocation *revocation, X509_STORE *store,
     return true;
 }
 
+static bool take_responder(struct revocation *revocation, const struct revocation_plan *plan)
+{
+    revocation->responder = plan->responder != NULL ? strdup(plan->responder) : NULL;
+    return plan->responder == NULL || revocation->responder != NULL;
+}
+
 struct revocation *revocation_install(SSL_CTX *context, const struct revocation_plan *plan,
                                       size_t *which, char reason[TLS_REASON_BYTES])
 {
@@ -226,10 +290,12 @@ struct revocation *revocation_install(SSL_CTX *context, const struct revocation_
     *revocation = (struct revocation){.trusted = pem_certificates(plan->ca, plan->ca_length),
                                       .renews_s = INT64_MAX,
                                       .is_lenient = plan->is_lenient,
-                                      .wishes = plan->wishes};
-    if (revocation->trusted != NULL && have_places() &&
+                                      .wishes = plan->wishes,
+                                      .standings = plan->standings};
+    if (revocation->trusted != NULL && have_places() && take_responder(revocation, plan) &&
         SSL_CTX_set_ex_data(context, atomic_load(&context_place), revocation) == 1 &&
-        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1 &&
+        (!plan->is_asked ||
+         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1) &&
         SSL_CTX_set_session_ticket_cb(context, NULL, on_ticket, revocation) == 1 &&
         add_lists(revocation, store, plan, which, reason)) {
         SSL_CTX_set_verify(context, SSL_CTX_get_verify_mode(context), on_verdict);
@@ -246,6 +312,7 @@ void revocation_free(struct revocation *revocation)
     if (revocation == NULL)
         return;
     sk_X509_pop_free(revocation->trusted, X509_free);
+    free(revocation->responder);
     free(revocation);
 }
 

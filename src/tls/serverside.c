@@ -185,7 +185,7 @@ static bool take_lists(struct tls_server *server, const struct tls_server_plan *
                        struct tls_server_fault *fault)
 {
     struct revocation_plan revocation = plan->revocation;
-    if (plan->ask == TLS_ASK_NOTHING || !revocation.is_asked)
+    if (plan->ask == TLS_ASK_NOTHING || (!revocation.is_asked && revocation.responder == NULL))
         return true;
     revocation.ca = plan->ca;
     revocation.ca_length = plan->ca_length;

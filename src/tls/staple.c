@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An OCSP responder's word on a certificate of ours: how it is asked for, whether it is good. */
+/* An OCSP responder's word on a certificate: how it is asked for, whether it is good. */
 #include "tls/staple.h"
 
 #include <stdio.h>
@@ -88,15 +88,15 @@ static bool make_request(const struct subject *subject, struct staple_query *out
     return out->bytes != NULL;
 }
 
-bool staple_ask(const unsigned char *chain, size_t chain_length, struct staple_query *out,
-                char reason[TLS_REASON_BYTES])
+bool staple_ask(const unsigned char *chain, size_t chain_length, const char *url,
+                struct staple_query *out, char reason[TLS_REASON_BYTES])
 {
     struct subject subject;
     *out = (struct staple_query){0};
     if (!find_subject(chain, chain_length, &subject, reason))
         return false;
     bool is_made = false;
-    out->url = find_responder(subject.certificate);
+    out->url = *url != '\0' ? strdup(url) : find_responder(subject.certificate);
     if (out->url == NULL)
         (void)fail(reason, "it names no OCSP responder by http://");
     else if (!make_request(&subject, out))
@@ -155,7 +155,8 @@ static const char *judge(OCSP_BASICRESP *answer, const struct subject *subject, 
         return "the answer is about another certificate";
     out->made_s = seconds_of(made);
     out->renews_s = seconds_of(renews);
-    if (status == V_OCSP_CERTSTATUS_REVOKED)
+    out->is_revoked = status == V_OCSP_CERTSTATUS_REVOKED;
+    if (out->is_revoked)
         return "the responder says that the certificate is revoked";
     if (status != V_OCSP_CERTSTATUS_GOOD)
         return "the responder does not know the certificate";
@@ -170,6 +171,7 @@ bool staple_check(const unsigned char *chain, size_t chain_length, const unsigne
 {
     const unsigned char *at = bytes;
     struct subject subject;
+    *out = (struct staple_facts){0};
     if (!find_subject(chain, chain_length, &subject, reason))
         return false;
     OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &at, (long)length);

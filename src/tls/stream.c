@@ -403,6 +403,11 @@ const char *tls_stream_blamed(const struct tls_stream *stream)
     return revocation_subject(stream->ssl);
 }
 
+int tls_stream_queries(const struct tls_stream *stream, struct query out[QUERIES_MOST])
+{
+    return revocation_queries(stream->ssl, out);
+}
+
 void tls_stream_tell(const struct tls_stream *stream, struct tls_facts *out)
 {
     const SSL *ssl = stream->ssl;

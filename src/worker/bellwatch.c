@@ -38,7 +38,7 @@ void bellwatch_take(struct bellwatch *bellwatch, struct received *message)
 
     ev_io_stop(relay->loop, &bellwatch->watch); /* its descriptor may be replaced */
     for (size_t i = 0; i < (size_t)message->n_fds; i++)
-        bells_put(&relay->bells, i < n ? slots[i] : SEGMENT_SLOTS, message->fds[i]);
+        bells_put(&relay->bells, i < n ? slots[i] : BELLS, message->fds[i]);
     message->n_fds = 0;
     if (relay->bells.fds[relay->slot] < 0)
         return;

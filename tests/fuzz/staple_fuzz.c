@@ -19,7 +19,7 @@ static void ask(const uint8_t *chain, size_t length)
 {
     char reason[TLS_REASON_BYTES] = "";
     struct staple_query query;
-    bool is_asked = staple_ask(chain, length, &query, reason);
+    bool is_asked = staple_ask(chain, length, "", &query, reason);
     assert(is_asked == (reason[0] == '\0'));
     assert(is_asked == (query.url != NULL) && is_asked == (query.bytes != NULL));
     if (!is_asked)

@@ -374,6 +374,10 @@ share_sources = 24 56
 tls_min = 1.2
 client_verify = none
 crl_policy = strict
+client_ocsp = no
+ocsp_policy = strict
+ocsp_timeout = 3s
+ocsp_cache = 5m
 ocsp_stapling = no
 
 [service other]

@@ -15,7 +15,7 @@ from scene import children, config, continue_processes, echo, stop_processes
 
 pytestmark = pytest.mark.san_subset
 
-PHASES = {"loop", "accept", "proxy", "hello", "starttls", "handshake", "queue", "connect", "relay", "closing", "sorry", "limits", "bell", "log", "other"}
+PHASES = {"loop", "accept", "proxy", "hello", "starttls", "handshake", "ocsp", "queue", "connect", "relay", "closing", "sorry", "limits", "bell", "log", "other"}
 
 
 class Asked:

@@ -66,7 +66,7 @@ class Web:
     A path that has nothing is answered 404, one whose answer is an exception is hung up on.
     """
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.pages, self.asked = {}, []
         web = self
 
@@ -89,7 +89,7 @@ class Web:
             def log_message(self, *args):  # pylint: disable=arguments-differ
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_port
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))

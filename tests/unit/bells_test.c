@@ -30,6 +30,7 @@ static void rings_until_it_is_hushed(void **state)
     assert_int_equal(bells_make(&bells, 3), 0); /* there is one */
     assert_int_equal(bells.fds[3], fd);
     assert_int_equal(bells_make(&bells, SEGMENT_SLOTS - 1), 0);
+    assert_int_equal(bells_make(&bells, BELL_OF_DIRECTOR), 0);
     assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     assert_false(rings(&bells, 3));
     for (int i = 0; i < 1000; i++)
@@ -42,6 +43,9 @@ static void rings_until_it_is_hushed(void **state)
     bells_ring_all(&bells);
     assert_true(rings(&bells, 3));
     assert_true(rings(&bells, SEGMENT_SLOTS - 1));
+    assert_false(rings(&bells, BELL_OF_DIRECTOR)); /* all are the workers */
+    bells_ring(&bells, BELL_OF_DIRECTOR);
+    assert_true(rings(&bells, BELL_OF_DIRECTOR));
     bells_ring(&bells, 0); /* there is none */
     bells_hush(&bells, 0);
     bells_fini(&bells);
@@ -66,7 +70,7 @@ static void is_the_same_bell_wherever_it_is_lent(void **state)
     bells_hush(&child, 7);
     assert_false(rings(&master, 7));
     int stray = fcntl(master.fds[7], F_DUPFD_CLOEXEC, 100);
-    bells_put(&child, SEGMENT_SLOTS, stray);
+    bells_put(&child, BELLS, stray);
     assert_int_equal(fcntl(stray, F_GETFD), -1);
     bells_fini(&child);
     bells_fini(&master);

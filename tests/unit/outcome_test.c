@@ -26,8 +26,9 @@ static void names_every_outcome_as_the_access_log_does(void **state)
 
 static void names_every_phase(void **state)
 {
-    static const char *const expected[] = {"proxy",   "hello", "starttls", "handshake", "queue",
-                                           "connect", "relay", "closing",  "sorry"};
+    static const char *const expected[] = {"proxy",   "hello", "starttls", "handshake",
+                                           "ocsp",    "queue", "connect",  "relay",
+                                           "closing", "sorry"};
     (void)state;
     assert_int_equal(sizeof expected / sizeof expected[0], PHASES);
     for (int i = 0; i < PHASES; i++)

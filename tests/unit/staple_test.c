@@ -69,7 +69,7 @@ static void the_responder_is_asked_about_the_certificate(void **state)
     (void)state;
     char reason[TLS_REASON_BYTES] = "";
     struct staple_query query;
-    if (!staple_ask(chain, chain_length, &query, reason))
+    if (!staple_ask(chain, chain_length, "", &query, reason))
         fail_msg("%s", reason);
     assert_string_equal(query.url, "http://ocsp.example/ask");
     assert_about_page(&query);
@@ -91,7 +91,7 @@ static void what_else_stands_there_is_passed_over(void **state)
     length = cert_print(&other, text, length, MOST);
     length = cert_print(&namesake, text, length, MOST);
     length = cert_print(&authority, text, length, MOST);
-    if (!staple_ask(text, length, &query, reason))
+    if (!staple_ask(text, length, "", &query, reason))
         fail_msg("%s", reason);
     assert_string_equal(query.url, "http://ocsp.example/ask");
     assert_about_page(&query);
@@ -102,7 +102,7 @@ static void assert_not_asked(const unsigned char *bytes, size_t length, const ch
 {
     char reason[TLS_REASON_BYTES] = "";
     struct staple_query query;
-    assert_false(staple_ask(bytes, length, &query, reason));
+    assert_false(staple_ask(bytes, length, "", &query, reason));
     if (strstr(reason, says) == NULL)
         fail_msg("not %s but %s", says, reason);
     assert_int_equal(ERR_peek_error(), 0);
@@ -149,7 +149,7 @@ static void the_first_by_http_is_asked(void **state)
                                 "OCSP;URI:http://c.example/,OCSP;URI:http://d.example/");
     size_t length = cert_print(&cert, text, 0, MOST);
     length = cert_print(&authority, text, length, MOST);
-    assert_true(staple_ask(text, length, &query, reason));
+    assert_true(staple_ask(text, length, "", &query, reason));
     assert_string_equal(query.url, "http://c.example/");
     staple_query_fini(&query);
     cert_free(&cert);

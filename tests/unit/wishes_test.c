@@ -105,7 +105,7 @@ static uint32_t find_begun(void)
 {
     uint32_t made;
     assert_true(wishes_add(&wishes, "http://a.example/list"));
-    made = atomic_load(&wishes.at[0].state);
+    made = atomic_load(&wishes.at[0].box.state);
     wishes = (struct wishes){0};
     assert_int_not_equal(made, 0);
     return made == 1 ? 2 : 1;
@@ -119,7 +119,7 @@ static void the_place_of_a_dead_writer_is_freed(void **state)
     char url[WISH_BYTES];
     int turns = 0;
     memset(wishes.at[3].url, 'x', WISH_BYTES); /* it has not come to the NUL */
-    atomic_store(&wishes.at[3].state, begun);
+    atomic_store(&wishes.at[3].box.state, begun);
     for (int i = 0; i < WISHES_MOST - 1; i++)
         add_number(i);
     assert_false(wishes_add(&wishes, "http://a.example/more"));
@@ -127,7 +127,7 @@ static void the_place_of_a_dead_writer_is_freed(void **state)
         assert_true(wishes_take(&wishes, url));
         assert_int_equal(strncmp(url, "http://a.example/", 17), 0);
     }
-    while (atomic_load(&wishes.at[3].state) != 0 && turns++ < TURNS_MOST)
+    while (atomic_load(&wishes.at[3].box.state) != 0 && turns++ < TURNS_MOST)
         assert_nothing_waits(); /* what is half written is nobody's wish */
     assert_in_range(turns, 0, TURNS_MOST - 1);
     for (int i = 0; i < WISHES_MOST; i++)
@@ -139,17 +139,17 @@ static void a_writer_is_waited_for(void **state)
     (void)state;
     uint32_t begun = find_begun();
     char url[WISH_BYTES];
-    atomic_store(&wishes.at[0].state, begun);
+    atomic_store(&wishes.at[0].box.state, begun);
     assert_nothing_waits();
-    assert_int_equal(atomic_load(&wishes.at[0].state), begun);
+    assert_int_equal(atomic_load(&wishes.at[0].box.state), begun);
     strcpy(wishes.at[0].url, "http://late");
-    atomic_store(&wishes.at[0].state, 3 - begun);
+    atomic_store(&wishes.at[0].box.state, 3 - begun);
     assert_true(wishes_take(&wishes, url));
     assert_string_equal(url, "http://late");
     /* The next writer has as much time as this one. */
-    atomic_store(&wishes.at[0].state, begun);
+    atomic_store(&wishes.at[0].box.state, begun);
     assert_nothing_waits();
-    assert_int_equal(atomic_load(&wishes.at[0].state), begun);
+    assert_int_equal(atomic_load(&wishes.at[0].box.state), begun);
 }
 
 enum { THREADS = 8, EACH = WISHES_MOST / THREADS, ROUNDS = 200 };
