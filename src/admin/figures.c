@@ -444,7 +444,7 @@ static void read_group(struct view *view, size_t service, size_t place)
 static bool make_all_labels(struct view *view)
 {
     for (int scope = 0; scope < SCOPES; scope++) {
-        size_t n = count(view, scope);
+        size_t n = count(view, (enum scope)scope);
         view->labels[scope] = calloc(n + 1, sizeof *view->labels[scope]);
         for (size_t i = 0; view->labels[scope] != NULL && i < n; i++) {
             make_labels(view, (enum scope)scope, i, &view->labels[scope][i]);
@@ -460,7 +460,8 @@ static bool make_all_labels(struct view *view)
 static void free_labels(struct view *view)
 {
     for (int scope = 0; scope < SCOPES; scope++) {
-        for (size_t i = 0; view->labels[scope] != NULL && i < count(view, scope); i++)
+        for (size_t i = 0; view->labels[scope] != NULL && i < count(view, (enum scope)scope);
+             i++)
             text_fini(&view->labels[scope][i]);
         free(view->labels[scope]);
     }

@@ -65,8 +65,10 @@ struct job {
     struct text chain;
     struct staple_query query; /* what to send where */
     int64_t timeout_ms, keep_ms;
+    uint64_t since_ns;      /* it waits for a thread */
     enum standing standing; /* what has become of it */
     bool is_answered;       /* be it with nonsense */
+    bool is_late;           /* nobody waits for it any more */
     int64_t renews_s;
     char why[TLS_REASON_BYTES];
 };
@@ -80,6 +82,10 @@ static void run(void *argument)
 {
     struct job *job = argument;
     struct fetch_answer answer;
+    uint64_t timeout_ns = (uint64_t)job->timeout_ms * CLOCK_NS_PER_MS;
+    job->is_late = clock_now_ns() - job->since_ns > timeout_ns;
+    if (job->is_late)
+        return;
     struct staple_facts facts = {.renews_s = INT64_MAX};
     const struct fetch_order order = {.url = job->query.url,
                                       .posted = job->query.bytes,
@@ -213,8 +219,11 @@ static void on_run(void *argument)
     uint64_t now_ns = clock_now_ns();
     if (job->is_answered)
         note_answer(asker, job->query.url);
-    else
+    else if (!job->is_late)
         note_failure(asker, job, now_ns);
+    if (job->is_late)
+        log_warning("OCSP responder %s: more questions wait for it than it answers",
+                    job->query.url);
     if (job->is_answered && job->standing == STANDING_UNANSWERED)
         log_warning("OCSP responder %s gives no good answer: %s", job->query.url, job->why);
     say(asker, job->key, job->standing, end_of(job, now_ns));
@@ -264,6 +273,7 @@ static struct job *make_job(struct asker *asker, const unsigned char *key)
         return NULL;
     *job = (struct job){.asker = asker,
                         .timeout_ms = question->timeout_ms,
+                        .since_ns = clock_now_ns(),
                         .keep_ms = question->keep_ms,
                         .standing = STANDING_UNANSWERED};
     memcpy(job->key, key, STANDING_KEY_BYTES);

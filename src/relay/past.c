@@ -16,8 +16,10 @@ static uint64_t opened_ns(const struct generation *generation, uint64_t now_ns)
     int64_t most_ms = 0;
     for (size_t i = 0; i < generation->model->n_services; i++) {
         const struct model_service *service = &generation->model->services[i];
-        if (service->handshake_timeout_ms + service->ocsp_timeout_ms > most_ms)
-            most_ms = service->handshake_timeout_ms + service->ocsp_timeout_ms;
+        bool is_asked = service->client_ocsp.source != OCSP_NO;
+        int64_t ms = service->handshake_timeout_ms + (is_asked ? service->ocsp_timeout_ms : 0);
+        if (ms > most_ms)
+            most_ms = ms;
     }
     return now_ns + (uint64_t)most_ms * CLOCK_NS_PER_MS + SLACK_NS;
 }

@@ -39,7 +39,7 @@ static void find_ends(const struct conn *c, struct addr *source, struct addr *ta
 static void add_value(struct proxy_builder *builder, const struct conn *c, enum proxy_tlv type,
                       const void *bytes, size_t length)
 {
-    if (length > 0 && (c->proxied == NULL || !proxied_has(c->proxied, type)))
+    if (length > 0 && (c->proxied == NULL || !proxied_has(c->proxied, (uint8_t)type)))
         proxyproto_add(builder, type, bytes, length);
 }
 
