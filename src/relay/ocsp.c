@@ -13,8 +13,8 @@
 #include "tls/stream.h"
 
 /*
- * How it works. Names and answers stand in the segment under the hash of certificate, issuer and responder; workers look
- * there after each handshake, whether it was full or took a session up. What is not there is left as a question for the
+ * How it works. Answers stand in the segment, each under a hash of certificate, issuer and responder; workers look there
+ * after each handshake, whether it was full or took a session up. What is not there is left as a question for the
  * director, whose bell is rung; it asks, writes the answer and rings the workers' bells. What the client sends meanwhile
  * waits as it does for a host.
  */
@@ -23,7 +23,7 @@ struct asking {
     struct list_node node; /* relay.askings */
     struct conn *c;
     uint64_t since_ns;
-    uint64_t director; /* the how manieth was asked */
+    uint64_t director; /* daemon_row.director_restarts when it was asked */
     bool is_asked;     /* all that was unasked then */
     int n_keys;
     unsigned char keys[][STANDING_KEY_BYTES];
