@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Promises of conf/crls: where a list of revoked certificates may come from. */
+/* Promises of conf/crls: where a list of revoked certificates may come from, who may be asked about them. */
 #include "conf/crls.h"
 
 #include "conf/write.h"
@@ -49,8 +49,9 @@ static struct model *load_fine(const char *more)
     return model;
 }
 
-static void assert_crl_refused(const char *more, const char *says)
+static void assert_line_refused(const char *more, const char *key, const char *says)
 {
+    char place[64];
     struct problems problems = {0};
     struct model *model = load(more, &problems);
     if (model != NULL)
@@ -58,8 +59,14 @@ static void assert_crl_refused(const char *more, const char *says)
     if (problems.n_errors != 1 || strstr(errors_of(&problems), says) == NULL)
         fail_msg("not the one error \"%s\" but %zu: %s", says, problems.n_errors,
                  errors_of(&problems));
-    assert_non_null(strstr(errors_of(&problems), "main.conf:9: [service web] client_crl: "));
+    snprintf(place, sizeof place, "main.conf:9: [service web] %s: ", key);
+    assert_non_null(strstr(errors_of(&problems), place));
     problems_fini(&problems);
+}
+
+static void assert_crl_refused(const char *more, const char *says)
+{
+    assert_line_refused(more, "client_crl", says);
 }
 
 static void a_file_is_read(void **state)
@@ -192,6 +199,37 @@ static void what_was_read_is_printed(void **state)
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
+static void assert_responder(const char *more, enum ocsp_source source, const char *text)
+{
+    struct text dump = {0};
+    struct model *model = load_fine(more);
+    assert_int_equal(model->services[0].client_ocsp.source, source);
+    assert_string_equal(model->services[0].client_ocsp.text, text);
+    value_responder.print(&dump, model, NULL, &model->services[0].client_ocsp);
+    assert_string_equal(dump.at, text);
+    text_fini(&dump);
+    conf_free(model);
+}
+
+static void a_responder_is_named_or_left_to_certificates(void **state)
+{
+    (void)state;
+    assert_responder("", OCSP_NO, "no");
+    assert_responder("client_ocsp = no\n", OCSP_NO, "no");
+    assert_responder("client_ocsp = auto\n", OCSP_AUTO, "auto");
+    assert_responder("client_ocsp = http://ocsp.example/a?b=c\n", OCSP_URL,
+                     "http://ocsp.example/a?b=c");
+    static const char *const bad[][2] = {
+        {"client_ocsp = https://ocsp.example/\n", "responders are asked by http:// alone"},
+        {"client_ocsp = yes\n", "neither no nor auto nor an http:// URL"},
+        {"client_ocsp = ftp://ocsp.example/\n", "neither no nor auto nor an http:// URL"},
+        {"client_ocsp = http://\n", "no URL of at most 255 bytes"},
+        {"client_ocsp = \"http://a/ b\"\n", "no URL of at most 255 bytes"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_line_refused(bad[i][0], "client_ocsp", bad[i][1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +240,7 @@ int main(void)
         WITH_FOLDER(there_may_be_several),
         WITH_FOLDER(nothing_is_no_list),
         WITH_FOLDER(what_was_read_is_printed),
+        WITH_FOLDER(a_responder_is_named_or_left_to_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
