@@ -391,6 +391,17 @@ def test_a_responder_of_the_configuration(daemon, host, responder):
     running.allow_errors("is refused|nobody can be asked")
 
 
+def test_by_a_proxy(daemon, host, responder):
+    """http_proxy of the environment is gone by."""
+    folder, url = responder.folder, "http://responders.example:8088/ocsp"
+    responder.web.pages[url] = responder.answer
+    port = free_port()
+    daemon(config(port, [host("one")], ["one.pem"], clients(ocsp=url)), workers=1,
+           env={"http_proxy": f"http://127.0.0.1:{responder.web.port}", "no_proxy": ""})
+    assert enters(folder, port, "good")
+    assert responder.web.count(url) == 1 and responder.count() == 0
+
+
 def test_certificates_between(daemon, host, responder):
     """The one that has issued a client's is asked about, too; its clients are not resumed, unless it is trusted itself."""
     folder = responder.folder
