@@ -27,6 +27,9 @@ struct query_terms {
     const char *url; /* of the responder; "" = that which a certificate names */
 };
 
+/* By name and by signature: names alone do not tell an authority from one that had its name before. */
+bool query_is_issuer(struct x509_st *issuer, struct x509_st *certificate);
+
 bool query_is_trusted(const struct stack_st_X509 *trusted, const struct x509_st *certificate);
 
 /*

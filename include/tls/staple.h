@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "tls/client.h"
+#include "tls/fetch.h"
 
 /* What to ask whom. Owner: who had it made. */
 struct staple_query {
@@ -24,6 +25,10 @@ struct staple_query {
 bool staple_ask(const unsigned char *chain, size_t chain_length, const char *url,
                 struct staple_query *out, char reason[TLS_REASON_BYTES]);
 void staple_query_fini(struct staple_query *query);
+
+/* Asks the responder; blocks, as fetch_run. */
+bool staple_fetch(const struct staple_query *query, size_t most_bytes, int most_s,
+                  struct fetch_answer *out, char reason[TLS_REASON_BYTES]);
 
 /* In seconds since 1970. */
 struct staple_facts {

@@ -87,14 +87,8 @@ static void run(void *argument)
     if (job->is_late)
         return;
     struct staple_facts facts = {.renews_s = INT64_MAX};
-    const struct fetch_order order = {.url = job->query.url,
-                                      .posted = job->query.bytes,
-                                      .posted_length = job->query.length,
-                                      .posted_type = "application/ocsp-request",
-                                      .wanted_type = "application/ocsp-response",
-                                      .most_bytes = FETCHED_STAPLE_MOST,
-                                      .most_s = (int)((job->timeout_ms + 999) / 1000)};
-    if (!fetch_run(&order, &answer, job->why))
+    int timeout_s = (int)((job->timeout_ms + 999) / 1000);
+    if (!staple_fetch(&job->query, FETCHED_STAPLE_MOST, timeout_s, &answer, job->why))
         return;
     bool is_good = staple_check((const unsigned char *)job->chain.at, job->chain.length,
                                 answer.bytes, answer.length, wall_s(), &facts, job->why);
@@ -217,13 +211,13 @@ static void on_run(void *argument)
     struct job *job = argument;
     struct asker *asker = job->asker;
     uint64_t now_ns = clock_now_ns();
-    if (job->is_answered)
-        note_answer(asker, job->query.url);
-    else if (!job->is_late)
-        note_failure(asker, job, now_ns);
     if (job->is_late)
         log_warning("OCSP responder %s: more questions wait for it than it answers",
                     job->query.url);
+    else if (job->is_answered)
+        note_answer(asker, job->query.url);
+    else
+        note_failure(asker, job, now_ns);
     if (job->is_answered && job->standing == STANDING_UNANSWERED)
         log_warning("OCSP responder %s gives no good answer: %s", job->query.url, job->why);
     say(asker, job->key, job->standing, end_of(job, now_ns));

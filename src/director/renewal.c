@@ -94,14 +94,8 @@ static bool fetch_staple(struct job *job)
     if (!staple_ask((const unsigned char *)job->trust.at, job->trust.length, "", &query,
                     job->why))
         return false;
-    const struct fetch_order order = {.url = query.url,
-                                      .posted = query.bytes,
-                                      .posted_length = query.length,
-                                      .posted_type = "application/ocsp-request",
-                                      .wanted_type = "application/ocsp-response",
-                                      .most_bytes = FETCHED_STAPLE_MOST,
-                                      .most_s = TRANSFER_MOST_S};
-    bool is_fetched = fetch_run(&order, &job->answer, job->why);
+    bool is_fetched =
+        staple_fetch(&query, FETCHED_STAPLE_MOST, TRANSFER_MOST_S, &job->answer, job->why);
     staple_query_fini(&query);
     return is_fetched;
 }

@@ -44,6 +44,12 @@ static bool make_key(const char *url, const X509 *certificate, const X509 *issue
 
 /* ---- who is asked about ---- */
 
+bool query_is_issuer(X509 *issuer, X509 *certificate)
+{
+    return X509_check_issued(issuer, certificate) == X509_V_OK &&
+           X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
+}
+
 bool query_is_trusted(const STACK_OF(X509) * trusted, const X509 *certificate)
 {
     for (int i = 0; i < sk_X509_num(trusted); i++)
@@ -81,9 +87,7 @@ int query_alone(const struct query_terms *terms, X509 *certificate, struct query
         return 0;
     for (int i = 0; i < sk_X509_num(terms->trusted); i++) {
         X509 *issuer = sk_X509_value(terms->trusted, i);
-        /* Names alone do not tell an authority from one that had its name before. */
-        if (X509_check_issued(issuer, certificate) == X509_V_OK &&
-            X509_verify(certificate, X509_get0_pubkey(issuer)) == 1)
+        if (query_is_issuer(issuer, certificate))
             return fill(terms, certificate, issuer, out) ? 1 : -1;
     }
     ERR_clear_error();

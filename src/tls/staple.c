@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "tls/pem.h"
+#include "tls/query.h"
 
 enum { SKEW_S = 300 /* of a responder's clock */ };
 
@@ -28,13 +29,6 @@ struct subject {
     X509 *certificate, *issuer;
 };
 
-/* Names alone do not tell an authority from one that had its name before. */
-static bool is_issuer(X509 *issuer, X509 *certificate)
-{
-    return X509_check_issued(issuer, certificate) == X509_V_OK &&
-           X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
-}
-
 static bool find_subject(const unsigned char *bytes, size_t length, struct subject *out,
                          char reason[TLS_REASON_BYTES])
 {
@@ -43,7 +37,7 @@ static bool find_subject(const unsigned char *bytes, size_t length, struct subje
         return fail(reason, "there is no certificate in PEM, or a broken one");
     out->certificate = sk_X509_value(out->chain, 0);
     for (int i = 1; i < sk_X509_num(out->chain) && out->issuer == NULL; i++)
-        if (is_issuer(sk_X509_value(out->chain, i), out->certificate))
+        if (query_is_issuer(sk_X509_value(out->chain, i), out->certificate))
             out->issuer = sk_X509_value(out->chain, i);
     ERR_clear_error();
     if (out->issuer != NULL)
@@ -115,6 +109,19 @@ void staple_query_fini(struct staple_query *query)
     free(query->url);
     free(query->bytes);
     *query = (struct staple_query){0};
+}
+
+bool staple_fetch(const struct staple_query *query, size_t most_bytes, int most_s,
+                  struct fetch_answer *out, char reason[TLS_REASON_BYTES])
+{
+    const struct fetch_order order = {.url = query->url,
+                                      .posted = query->bytes,
+                                      .posted_length = query->length,
+                                      .posted_type = "application/ocsp-request",
+                                      .wanted_type = "application/ocsp-response",
+                                      .most_bytes = most_bytes,
+                                      .most_s = most_s};
+    return fetch_run(&order, out, reason);
 }
 
 /* ---- judging ---- */

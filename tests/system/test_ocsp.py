@@ -86,6 +86,11 @@ def enters(folder, port, name, version=TLS13):
     return resumes(port, context_of(folder, name, version), None) is not None
 
 
+def told(running, pattern):
+    """The log's writer comes a moment after its client has the answer."""
+    wait_until(lambda: running.log_lines(pattern), what=f"the word in the log: {pattern}")
+
+
 def alert_to(folder, port, name):
     """What the client is told within the handshake."""
     with pytest.raises(ssl.SSLError) as refused:
@@ -107,13 +112,13 @@ def test_good_and_revoked(daemon, host, responder):
     assert alert_to(folder, port, "bad") == "SSLV3_ALERT_CERTIFICATE_REVOKED"  # now it is known within the handshake
     wait_until(lambda: handshakes(running, "revoked") == 21, what="all to be counted")
     assert handshakes(running, "full") == 20 and handshakes(running, "no_ocsp_answer") == 0
-    assert running.service()["errors"]["handshake_failed"] == 21
+    wait_until(lambda: running.service()["errors"]["handshake_failed"] == 21, what="all to be over")
     assert (answers(running, "good"), answers(running, "revoked"), answers(running, "none")) == (1, 1, 0)
     lines = accesses(running, 41)
     assert sum("status=handshake_failed" in line and line.endswith(" client_certificate=CN=bad refused=revoked")
                for line in lines) == 21, lines
     assert not any("refused=" in line for line in lines if "CN=good" in line)
-    assert running.log_lines("is refused: OCSP: the certificate is revoked: CN=bad")
+    told(running, "is refused: OCSP: the certificate is revoked: CN=bad")
     running.allow_errors("is refused")
 
 
@@ -194,7 +199,7 @@ def test_a_responder_that_is_down(daemon, host, responder, policy):
     running = daemon(config(port, [host("one")], ["one.pem"], clients(f"ocsp_policy = {policy}\nocsp_timeout = 500ms\n", url)),
                      workers=2)
     assert enters(folder, port, "good") == (policy == "lenient")
-    wait_until(lambda: running.log_lines(f"OCSP responder {url} does not answer: Connection refused"), what="the word in the log")
+    told(running, f"OCSP responder {url} does not answer: Connection refused")
     wait_until(lambda: answers(running, "none") == 1, what="the first question to be over")
     for name in ("good", "bad", "late", "good"):
         assert enters(folder, port, name) == (policy == "lenient")
@@ -203,7 +208,7 @@ def test_a_responder_that_is_down(daemon, host, responder, policy):
         wait_until(lambda: handshakes(running, "no_ocsp_answer") == 5, what="all to be counted")
         assert sum("status=handshake_failed" in line and line.endswith("refused=no_ocsp_answer")
                    for line in accesses(running, 5)) == 5
-        assert running.log_lines("is refused: OCSP: no good answer about the certificate: CN=good")
+        told(running, "is refused: OCSP: no good answer about the certificate: CN=good")
     else:
         assert handshakes(running, "full") == 5 and handshakes(running, "no_ocsp_answer") == 0
     responder.know(revoked=["bad"])
@@ -212,7 +217,7 @@ def test_a_responder_that_is_down(daemon, host, responder, policy):
     try:
         wait_until(lambda: enters(folder, port, "good") and answers(running, "good") > 0, PATIENCE_S, "it to be asked")
         assert not enters(folder, port, "bad")
-        assert running.log_lines(f"OCSP responder {url} answers again")
+        told(running, f"OCSP responder {url} answers again")
     finally:
         back.close()
     running.allow_errors("is refused|does not answer")
@@ -361,13 +366,13 @@ def test_answers_that_tell_nothing(daemon, host, responder):
     for page, reason in pages:
         web.pages[PATH] = page
         assert not enters(folder, port, "late" if "another certificate" in reason and "sig" not in reason else "good")
-        assert running.log_lines(f"OCSP responder .*(gives no good answer|does not answer): .*{reason}"), reason
+        told(running, f"OCSP responder .*(gives no good answer|does not answer): .*{reason}")
         wait_until(lambda: not running.log_lines("does not answer") or time.sleep(1.1) is None, what="it to be asked again")
     responder.revoker.know("late")
     web.pages[PATH] = responder.answer
     wait_until(lambda: enters(folder, port, "late"), what="it to be asked again")
     assert not enters(folder, port, "good")
-    assert running.log_lines("the responder does not know the certificate")
+    told(running, "the responder does not know the certificate")
     running.allow_errors("is refused|no good answer|does not answer")
 
 
@@ -386,7 +391,7 @@ def test_a_responder_of_the_configuration(daemon, host, responder):
     assert other.count(PATH) == 2 and responder.count() == 0
     assert enters(folder, auto, "good") and not enters(folder, auto, "plain")
     assert other.count(PATH) == 2 and responder.count() == 1  # what one has said is not the other's word
-    assert running.log_lines("nobody can be asked about a client's certificate: it names no OCSP responder by http://")
+    told(running, "nobody can be asked about a client's certificate: it names no OCSP responder by http://")
     other.close()
     running.allow_errors("is refused|nobody can be asked")
 
